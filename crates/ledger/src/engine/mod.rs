@@ -1,0 +1,102 @@
+//! What an engine does. Private: callers cannot name one, so nobody reaches past the ledger.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mail::{BlobId, LedgerId, ModSeq};
+
+use crate::bell::Bells;
+use crate::error::{CommitError, Error};
+use crate::ledger::Changes;
+use crate::tx::{Row, Tx};
+
+/// Which state a read sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// What would survive power loss now. What sessions are shown.
+    Durable,
+    /// Also commits accepted but not yet synced. What the next commit builds on.
+    Accepted,
+}
+
+/// One store of ledgers. All methods may be called from many tasks at once; readers never wait for writers.
+pub(crate) trait Engine: Send + Sync + 'static {
+    /// The ledger's head; `ModSeq(0)` before its first commit.
+    fn head(&self, ledger: LedgerId, view: View) -> impl Future<Output = Result<ModSeq, Error>> + Send;
+    /// Rows by key, in the order asked.
+    fn get_many(
+        &self,
+        ledger: LedgerId,
+        keys: &[Bytes],
+        view: View,
+    ) -> impl Future<Output = Result<Vec<Option<Row>>, Error>> + Send;
+    /// Rows in `start..end`, ascending, at most `limit`.
+    fn scan(
+        &self,
+        ledger: LedgerId,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+        view: View,
+    ) -> impl Future<Output = Result<Vec<Row>, Error>> + Send;
+    /// Durable log entries after `after`, ascending, at most `limit`.
+    fn log_after(
+        &self,
+        ledger: LedgerId,
+        after: ModSeq,
+        limit: usize,
+    ) -> impl Future<Output = Result<Changes, Error>> + Send;
+    /// All or none; returns when durable, and rings `Bells` then. Compares every `Tx::base` with the accepted head.
+    /// Accepting (compare, enqueue, update the accepted view) happens without waiting; then the sync is awaited,
+    /// shared with all others that wait. Dropping the future does not take an accepted commit back.
+    fn commit(&self, txs: Vec<Tx>) -> impl Future<Output = Result<Vec<ModSeq>, CommitError>> + Send;
+    /// Opens a body larger than `INLINE_LIMIT`.
+    fn body_open(&self) -> impl Future<Output = Result<u64, Error>> + Send;
+    /// Appends a chunk to it. No sync: the commit that names it syncs what is before it.
+    fn body_append(&self, number: u64, chunk: Bytes) -> impl Future<Output = Result<(), CommitError>> + Send;
+    /// It is whole and has this hash and size, or (`None`) will never be used.
+    fn body_finish(
+        &self,
+        number: u64,
+        whole: Option<(BlobId, u64)>,
+    ) -> impl Future<Output = Result<(), CommitError>> + Send;
+    /// Octets of a stored body that `ledger` refers to; a range past the end is cut. Every octet was verified.
+    fn body_read(
+        &self,
+        ledger: LedgerId,
+        blob: BlobId,
+        range: Range<u64>,
+    ) -> impl Future<Output = Result<Bytes, Error>> + Send;
+    /// The bells it rings.
+    fn bells(&self) -> &Bells;
+}
+
+/// The engines there are.
+#[derive(Clone)]
+pub(crate) enum Any {
+    #[allow(dead_code)]
+    Placeholder(Arc<()>),
+}
+
+#[allow(unused_variables)]
+impl Any {
+    pub(crate) async fn get_many(
+        &self,
+        ledger: LedgerId,
+        keys: &[Bytes],
+        view: View,
+    ) -> Result<Vec<Option<Row>>, Error> {
+        unimplemented!()
+    }
+    pub(crate) async fn scan(
+        &self,
+        ledger: LedgerId,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+        view: View,
+    ) -> Result<Vec<Row>, Error> {
+        unimplemented!()
+    }
+}

@@ -1,0 +1,20 @@
+//! The nouns of the house: addresses, headers, MIME structure, dates, encoded
+//! words, flags, UIDs, mailbox names.
+//!
+//! What never lives here: I/O, async, the time of day, protocol verbs.
+
+mod flag;
+mod id;
+mod mailbox;
+mod moment;
+mod secret;
+mod summary;
+mod uid_set;
+
+pub use flag::{Flags, SystemFlags};
+pub use id::{AccountId, BlobId, BodyId, LedgerId, MailboxId, ModSeq, Uid, UidValidity};
+pub use mailbox::{FlagChange, MailboxChanges, MailboxInfo, MessageRow, SearchKey, Selected, SpecialUse};
+pub use moment::Moment;
+pub use secret::Secret;
+pub use summary::{Content, Disposition, Envelope, EnvelopeAddress, Part, Summary};
+pub use uid_set::UidSet;

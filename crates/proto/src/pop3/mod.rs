@@ -1,0 +1,3 @@
+//! POP3: RFC 1939 and its extensions.
+
+pub mod ask;
