@@ -4,8 +4,10 @@
 //! time come in, actions go out, and what it wants to know it asks.
 
 pub mod imap;
+pub mod line;
 pub mod login;
 pub mod pop3;
+pub mod sasl;
 pub mod session;
 pub mod smtp;
 
