@@ -24,6 +24,8 @@ pub enum Error {
     Locked(String),
     /// No such body.
     NoBody,
+    /// A limit of `limits.rs` or a rule of `Tx` was broken: a mistake in this program, which it names.
+    Refused(String),
 }
 
 /// A commit that did not happen.
@@ -49,6 +51,7 @@ impl fmt::Display for Error {
             ),
             Error::Locked(what) => f.write_str(what),
             Error::NoBody => f.write_str("no such body"),
+            Error::Refused(what) => write!(f, "refused: {what}"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The face of the crate.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
@@ -7,14 +9,16 @@ use bytes::Bytes;
 use mail::{BlobId, LedgerId, ModSeq};
 
 use crate::Bell;
-use crate::engine::Any;
+use crate::body::BodyWriter;
+use crate::engine::memory::{FaultPlan, Memory};
+use crate::engine::{Any, Engine, View};
 use crate::error::{CommitError, Error};
-use crate::tx::{Body, Row, Tx};
+use crate::limits;
+use crate::tx::{Held, Row, Tx};
 
 /// All ledgers of one data folder or database. Cheap to clone.
 #[derive(Clone)]
 pub struct Ledger {
-    #[allow(dead_code)]
     engine: Any,
 }
 
@@ -35,49 +39,68 @@ pub enum Changes {
     },
 }
 
-/// A body on its way in: at most 256 KiB are held in memory, the rest is with the engine.
-pub struct BodyWriter {}
-
-#[allow(unused_variables)]
 impl Ledger {
     /// Rows in memory, for tests.
     pub fn memory() -> Ledger {
-        unimplemented!()
+        Ledger::memory_with(&FaultPlan::new())
+    }
+
+    /// Rows in memory, for tests that decide what goes wrong. A plan serves one ledger.
+    pub fn memory_with(plan: &FaultPlan) -> Ledger {
+        Ledger { engine: Any::Memory(Memory::new(plan)) }
     }
 
     /// The embedded engine on a data folder, made if missing.
     pub async fn open(folder: &Path) -> Result<Ledger, Error> {
-        unimplemented!()
+        Err(Error::Io(format!("the embedded engine cannot open {} yet", folder.display())))
     }
 
     /// The PostgreSQL engine.
     pub async fn postgres(url: &str) -> Result<Ledger, Error> {
-        unimplemented!()
+        let _ = url;
+        Err(Error::Io("the PostgreSQL engine cannot connect yet".into()))
     }
 
     /// Begins a transaction on one ledger.
     pub async fn begin(&self, id: LedgerId) -> Result<Tx, Error> {
-        unimplemented!()
+        let base = self.engine.head(id, View::Accepted).await?;
+        Ok(Tx::new(self.engine.clone(), id, base))
     }
 
     /// All or none, over at most 64 ledgers; returns when durable. `Conflict`: begin again and retry.
+    ///
+    /// Dropping the future before it was polled takes the commit back; later it may or may not happen.
+    /// A commit without transactions does nothing; a transaction without writes still counts its ledger up.
     pub async fn commit(&self, txs: Vec<Tx>) -> Result<Vec<ModSeq>, CommitError> {
-        unimplemented!()
+        weigh(&txs)?;
+        if txs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let promised: Vec<ModSeq> = txs.iter().map(Tx::modseq).collect();
+        let reached = self.engine.commit(txs).await?;
+        assert_eq!(reached, promised, "an engine counts each ledger up by one");
+        Ok(reached)
     }
 
     /// The durable head.
     pub async fn head(&self, id: LedgerId) -> Result<ModSeq, Error> {
-        unimplemented!()
+        self.engine.head(id, View::Durable).await
     }
 
     /// One durable row.
     pub async fn get(&self, id: LedgerId, key: &[u8]) -> Result<Option<Row>, Error> {
-        unimplemented!()
+        let mut rows = self.engine.get_many(id, &[Bytes::copy_from_slice(key)], View::Durable).await?;
+        Ok(rows.pop().flatten())
     }
 
     /// Durable rows by key, in the order asked.
     pub async fn get_many(&self, id: LedgerId, keys: &[Bytes]) -> Result<Vec<Option<Row>>, Error> {
-        unimplemented!()
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = self.engine.get_many(id, keys, View::Durable).await?;
+        assert_eq!(rows.len(), keys.len(), "one answer for each key");
+        Ok(rows)
     }
 
     /// Durable rows in `start..end`, ascending, at most `limit`.
@@ -88,39 +111,94 @@ impl Ledger {
         end: &[u8],
         limit: usize,
     ) -> Result<Vec<Row>, Error> {
-        unimplemented!()
+        if start >= end || limit == 0 {
+            return Ok(Vec::new());
+        }
+        self.engine.scan(id, start, end, limit.min(limits::SCAN), View::Durable).await
     }
 
     /// Durable log entries after `after`, at most `limit`.
     pub async fn since(&self, id: LedgerId, after: ModSeq, limit: usize) -> Result<Changes, Error> {
-        unimplemented!()
+        if limit == 0 {
+            return Ok(Changes::Log { entries: Vec::new(), seen: after });
+        }
+        self.engine.log_after(id, after, limit.min(limits::SCAN)).await
+    }
+
+    /// Nobody needs this ledger's log up to and including `up_to` any more. An engine may keep it longer.
+    pub async fn forget(&self, id: LedgerId, up_to: ModSeq) -> Result<(), Error> {
+        self.engine.forget(id, up_to).await
     }
 
     /// A bell on this ledger.
     pub fn bell(&self, id: LedgerId) -> Bell {
-        unimplemented!()
+        Bell::hang(self.engine.clone(), id)
     }
 
     /// Opens a body.
     pub fn body(&self) -> BodyWriter {
-        unimplemented!()
+        BodyWriter::new(self.engine.clone())
     }
 
     /// Octets of a stored body that this ledger holds; a range past the end is cut.
     pub async fn read_body(&self, id: LedgerId, blob: BlobId, range: Range<u64>) -> Result<Bytes, Error> {
-        unimplemented!()
+        self.engine.body_read(id, blob, range).await
     }
 }
 
-#[allow(unused_variables)]
-impl BodyWriter {
-    /// Appends octets. Dropping the writer abandons the body.
-    pub async fn write(&mut self, chunk: Bytes) -> Result<(), CommitError> {
-        unimplemented!()
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ledger({})", self.engine.name())
     }
+}
 
-    /// The body is whole: hashed, and ready for `Tx::hold`. Not durable before that commit.
-    pub async fn finish(self) -> Result<Body, CommitError> {
-        unimplemented!()
+/// Judges a commit before any engine sees it.
+fn weigh(txs: &[Tx]) -> Result<(), Error> {
+    if txs.len() > limits::LEDGERS_PER_COMMIT {
+        return Err(over("ledgers in a commit", txs.len(), limits::LEDGERS_PER_COMMIT));
     }
+    let mut ledgers = HashSet::new();
+    let mut counted = HashSet::new();
+    let mut octets = 0usize;
+    for tx in txs {
+        if !ledgers.insert(tx.ledger) {
+            return Err(Error::Refused(format!("ledger {} is twice in one commit", tx.ledger.0)));
+        }
+        octets += weigh_rows(tx)?;
+        for body in &tx.bodies {
+            if let Held::Inline(bytes) = &body.held {
+                debug_assert!(bytes.len() <= limits::INLINE_LIMIT && bytes.len() as u64 == body.size);
+                octets += if counted.insert(body.id) { bytes.len() } else { 0 };
+            }
+        }
+    }
+    if octets > limits::COMMIT {
+        return Err(over("octets in a commit", octets, limits::COMMIT));
+    }
+    Ok(())
+}
+
+fn weigh_rows(tx: &Tx) -> Result<usize, Error> {
+    if tx.entry.len() > limits::LOG_ENTRY {
+        return Err(over("octets in a log entry", tx.entry.len(), limits::LOG_ENTRY));
+    }
+    let mut octets = tx.entry.len();
+    for (key, value) in &tx.writes {
+        if key.is_empty() {
+            return Err(Error::Refused("an empty key".into()));
+        }
+        if key.len() > limits::KEY {
+            return Err(over("octets in a key", key.len(), limits::KEY));
+        }
+        let value = value.as_ref().map_or(0, Bytes::len);
+        if value > limits::VALUE {
+            return Err(over("octets in a value", value, limits::VALUE));
+        }
+        octets += key.len() + value;
+    }
+    Ok(octets)
+}
+
+fn over(what: &str, found: usize, limit: usize) -> Error {
+    Error::Refused(format!("{found} {what}, and {limit} are allowed"))
 }

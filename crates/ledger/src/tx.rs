@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{BlobId, LedgerId, ModSeq};
 
-use crate::engine::{Any, View};
+use crate::body::Abandon;
+use crate::engine::{Any, Engine, View};
 use crate::error::Error;
 
 /// A row as read: its value, and the modseq of the commit that wrote it.
@@ -20,7 +22,8 @@ pub struct Row {
     pub modseq: ModSeq,
 }
 
-/// A finished body, ready to be named by a commit. Cheap to clone: recipients of one commit share it.
+/// A finished body, ready to be named by one commit (and by that commit's retries). Cheap to clone: recipients
+/// of one commit share it. When the last clone is dropped and no commit took it, it is abandoned.
 #[derive(Clone, Debug)]
 pub struct Body {
     /// SHA-256 of its octets.
@@ -28,6 +31,9 @@ pub struct Body {
     /// Octets.
     pub size: u64,
     pub(crate) held: Held,
+    /// Gives a chunked body up when the last clone goes; an engine that has committed it takes no notice.
+    #[allow(dead_code)]
+    pub(crate) guard: Option<Arc<Abandon>>,
 }
 
 /// Where a finished body is until its commit.
@@ -37,6 +43,8 @@ pub(crate) enum Held {
     Inline(Bytes),
     /// Appended by the engine as chunks; the number is the engine's.
     Chunked(u64),
+    /// The ledger holds it already and takes one reference more; no octets come along.
+    Stored,
 }
 
 /// Reads see the newest accepted state of the ledger, durable or not, plus this transaction's own writes.
@@ -57,6 +65,11 @@ pub struct Tx {
 }
 
 impl Tx {
+    pub(crate) fn new(engine: Any, ledger: LedgerId, base: ModSeq) -> Tx {
+        let (writes, entry) = (BTreeMap::new(), Vec::new());
+        Tx { engine, ledger, base, writes, entry, bodies: Vec::new(), released: Vec::new() }
+    }
+
     /// Whose rows these are.
     pub fn ledger(&self) -> LedgerId {
         self.ledger
@@ -84,6 +97,9 @@ impl Tx {
                 (Bound::Included(Bytes::copy_from_slice(from)), Bound::Excluded(Bytes::copy_from_slice(end)));
             self.writes.range(range).map(|(k, v)| (k.clone(), v.clone())).collect::<BTreeMap<_, _>>()
         };
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
         let mut found: BTreeMap<Bytes, Row> = BTreeMap::new();
         let mut from = Bytes::copy_from_slice(start);
         let writes = if start < end { own(start) } else { BTreeMap::new() };
@@ -127,7 +143,14 @@ impl Tx {
         self.bodies.push(body.clone());
     }
 
-    /// Lets one reference to a body of this ledger go; the last one makes it dead space.
+    /// Takes one more reference to a body this ledger holds already, as a copy of a message does. A commit that
+    /// names a body the ledger does not hold fails with `NoBody`, and nothing of it happens.
+    pub fn hold_again(&mut self, blob: BlobId) {
+        self.bodies.push(Body { id: blob, size: 0, held: Held::Stored, guard: None });
+    }
+
+    /// Lets one reference to a body of this ledger go; the last one makes it dead space. What
+    /// this commit holds counts before what it releases. Releasing more than is held fails with `NoBody`.
     pub fn release(&mut self, blob: BlobId) {
         self.released.push(blob);
     }

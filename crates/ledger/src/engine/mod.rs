@@ -1,11 +1,14 @@
 //! What an engine does. Private: callers cannot name one, so nobody reaches past the ledger.
 
+pub(crate) mod memory;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{BlobId, LedgerId, ModSeq};
 
+use self::memory::Memory;
 use crate::bell::Bells;
 use crate::error::{CommitError, Error};
 use crate::ledger::Changes;
@@ -55,7 +58,8 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn body_open(&self) -> impl Future<Output = Result<u64, Error>> + Send;
     /// Appends a chunk to it. No sync: the commit that names it syncs what is before it.
     fn body_append(&self, number: u64, chunk: Bytes) -> impl Future<Output = Result<(), CommitError>> + Send;
-    /// It is whole and has this hash and size, or (`None`) will never be used.
+    /// It is whole and has this hash and size, or (`None`) will never be used. `None` for a body that a commit
+    /// has taken, or that is not known, changes nothing.
     fn body_finish(
         &self,
         number: u64,
@@ -68,6 +72,12 @@ pub(crate) trait Engine: Send + Sync + 'static {
         blob: BlobId,
         range: Range<u64>,
     ) -> impl Future<Output = Result<Bytes, Error>> + Send;
+    /// The log of `ledger` up to and including `up_to` is not needed any more. An engine may keep it longer, and
+    /// the one that forgets answers `log_after` with `Forgotten` below what it has left.
+    fn forget(&self, ledger: LedgerId, up_to: ModSeq) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = (ledger, up_to);
+        async { Ok(()) }
+    }
     /// The bells it rings.
     fn bells(&self) -> &Bells;
 }
@@ -75,21 +85,49 @@ pub(crate) trait Engine: Send + Sync + 'static {
 /// The engines there are.
 #[derive(Clone)]
 pub(crate) enum Any {
-    #[allow(dead_code)]
-    Placeholder(Arc<()>),
+    Memory(Arc<Memory>),
 }
 
-#[allow(unused_variables)]
+/// Calls the engine that is there.
+macro_rules! each {
+    ($any:expr, $engine:ident => $call:expr) => {
+        match $any {
+            Any::Memory($engine) => $call,
+        }
+    };
+}
+
 impl Any {
-    pub(crate) async fn get_many(
+    /// Its name, for logs.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Any::Memory(_) => "memory",
+        }
+    }
+
+    /// Gives a body up from where nothing can be awaited.
+    pub(crate) fn abandon(&self, number: u64) {
+        match self {
+            Any::Memory(memory) => memory.abandon(number),
+        }
+    }
+}
+
+impl Engine for Any {
+    async fn head(&self, ledger: LedgerId, view: View) -> Result<ModSeq, Error> {
+        each!(self, engine => engine.head(ledger, view).await)
+    }
+
+    async fn get_many(
         &self,
         ledger: LedgerId,
         keys: &[Bytes],
         view: View,
     ) -> Result<Vec<Option<Row>>, Error> {
-        unimplemented!()
+        each!(self, engine => engine.get_many(ledger, keys, view).await)
     }
-    pub(crate) async fn scan(
+
+    async fn scan(
         &self,
         ledger: LedgerId,
         start: &[u8],
@@ -97,6 +135,38 @@ impl Any {
         limit: usize,
         view: View,
     ) -> Result<Vec<Row>, Error> {
-        unimplemented!()
+        each!(self, engine => engine.scan(ledger, start, end, limit, view).await)
+    }
+
+    async fn log_after(&self, ledger: LedgerId, after: ModSeq, limit: usize) -> Result<Changes, Error> {
+        each!(self, engine => engine.log_after(ledger, after, limit).await)
+    }
+
+    async fn commit(&self, txs: Vec<Tx>) -> Result<Vec<ModSeq>, CommitError> {
+        each!(self, engine => engine.commit(txs).await)
+    }
+
+    async fn body_open(&self) -> Result<u64, Error> {
+        each!(self, engine => engine.body_open().await)
+    }
+
+    async fn body_append(&self, number: u64, chunk: Bytes) -> Result<(), CommitError> {
+        each!(self, engine => engine.body_append(number, chunk).await)
+    }
+
+    async fn body_finish(&self, number: u64, whole: Option<(BlobId, u64)>) -> Result<(), CommitError> {
+        each!(self, engine => engine.body_finish(number, whole).await)
+    }
+
+    async fn body_read(&self, ledger: LedgerId, blob: BlobId, range: Range<u64>) -> Result<Bytes, Error> {
+        each!(self, engine => engine.body_read(ledger, blob, range).await)
+    }
+
+    async fn forget(&self, ledger: LedgerId, up_to: ModSeq) -> Result<(), Error> {
+        each!(self, engine => engine.forget(ledger, up_to).await)
+    }
+
+    fn bells(&self) -> &Bells {
+        each!(self, engine => engine.bells())
     }
 }
