@@ -209,6 +209,9 @@ pub enum Answer {
         rows: Vec<MessageRow>,
         /// Those refused because of `unchanged_since`.
         modified: UidSet,
+        /// The commit that did it; `None` if nothing had to change. A session that knows its own commits can
+        /// tell a change of its own from somebody else's that came to the same flags.
+        commit: Option<ModSeq>,
     },
     /// To `Expunge`.
     Expunged {
