@@ -1,0 +1,6 @@
+//! Every engine passes one suite, `contract`, and agrees with one model, `model`.
+
+mod contract;
+mod house;
+mod memory;
+mod model;
