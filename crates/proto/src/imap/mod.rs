@@ -5,4 +5,6 @@ pub mod date;
 pub mod limits;
 pub mod mailbox;
 pub mod parse;
+pub mod print;
+pub mod section;
 pub mod types;

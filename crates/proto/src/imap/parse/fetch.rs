@@ -118,10 +118,9 @@ fn header_list(cursor: &mut Cursor<'_>) -> Result<Vec<String>, Fault> {
     cursor.list(limits::HEADER_FIELDS_MAX, |cursor| {
         let at = cursor.at();
         let name = cursor.astring("expected the name of a header field")?;
+        let good = !name.is_empty() && name.iter().all(|c| (b' '..0x7f).contains(c));
         match String::from_utf8(name.into_owned()) {
-            Ok(name) if name.bytes().all(|c| (b' '..0x7f).contains(&c)) && !name.is_empty() => {
-                names.push(name)
-            }
+            Ok(name) if good => names.push(name),
             _ => return cursor.fault_at(at, "this is no name of a header field"),
         }
         Ok(())

@@ -16,4 +16,4 @@ mod search;
 
 pub use reader::{Event, LineTooLong, Reader};
 
-pub(crate) use cursor::{Cursor, Fault};
+pub(crate) use cursor::{Cursor, Fault, is_atom};
