@@ -518,3 +518,104 @@ fn chunks_of_any_size() {
         }
     }
 }
+
+/// Numbers that look random and are the same on every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 20).expect("64 bits") % sides
+    }
+}
+
+/// Whatever is said, in whatever order and however it is cut: the conversation is the same, and nothing panics.
+#[test]
+fn any_cutting_gives_the_same_conversation() {
+    const WORDS: [&[u8]; 36] = [
+        b"EHLO a.test\r\n",
+        b"HELO a.test\r\n",
+        b"MAIL FROM:<a@b.test>\r\n",
+        b"MAIL FROM:<> SIZE=9\r\n",
+        b"RCPT TO:<c@d.test>\r\n",
+        b"RCPT TO:<x>\r\n",
+        b"DATA\r\n",
+        b"DATA\r\n",
+        b"BDAT 5\r\n",
+        b"BDAT 0 LAST\r\n",
+        b"BDAT 12 LAST\r\n",
+        b"BDAT 70\r\n",
+        b"BDAT x\r\n",
+        b"RSET\r\n",
+        b"NOOP\r\n",
+        b"STARTTLS\r\n",
+        b"QUIT\r\n",
+        b"AUTH PLAIN AHRpbQBz\r\n",
+        b"AUTH LOGIN\r\n",
+        b"dGlt\r\n",
+        b"*\r\n",
+        b".\r\n",
+        b".\r\n",
+        b".\r\n",
+        b"..\r\n",
+        b".a\r\n",
+        b"\r\n",
+        b"Subject: x\r\n",
+        b" folded\r\n",
+        b"text\r\n",
+        b"\xff\0\r\n",
+        b"\n",
+        b"\r",
+        b"x",
+        b"MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n",
+        b"Subject: x\r\n\r\ntext\r\n.\r\n",
+    ];
+    let mut dice = Dice(0x5eed_1234_abcd_9876);
+    let (mut delivered, mut refused) = (0, 0);
+    for round in 0..8000 {
+        let mut options = Options::new("mx.example.test", Door::Relay);
+        options.max_size = 60;
+        if round % 4 == 0 {
+            options.door = Door::Submission;
+            options.plain_login = true;
+        }
+        let mut input = b"EHLO a.test\r\n".to_vec();
+        if round % 4 == 0 {
+            input.extend_from_slice(b"AUTH PLAIN AHRpbQBz\r\n");
+        }
+        for _ in 0..dice.roll(30) {
+            input.extend_from_slice(WORDS[dice.roll(WORDS.len())]);
+        }
+        let mut whole = Willing::new(options.clone());
+        whole.say(&input);
+        delivered += whole.delivered.len();
+        refused += usize::from(whole.text().contains("\r\n55"));
+        for most in [1, 3, 17] {
+            let mut cut = Willing::new(options.clone());
+            let mut rest = &input[..];
+            while !rest.is_empty() {
+                let (portion, after) = rest.split_at(rest.len().min(1 + dice.roll(most)));
+                cut.say(portion);
+                rest = after;
+            }
+            let same =
+                cut.text() == whole.text() && cut.delivered == whole.delivered && cut.closed == whole.closed;
+            assert!(same, "{}\n{}\n--\n{}", escape(&input), whole.text(), cut.text());
+        }
+        whole.now = whole.now.after(limits::BODY_WAIT);
+        if !whole.closed {
+            whole.input(Input::Tick);
+            whole.input(Input::PeerClosed);
+            assert!(whole.closed, "{}", escape(&input));
+        }
+        assert!(
+            whole.body.is_empty(),
+            "text was kept and neither delivered nor abandoned: {}",
+            escape(&input)
+        );
+    }
+    // The dice do reach the interesting places.
+    assert!(delivered > 300 && refused > 300, "{delivered} {refused}");
+}

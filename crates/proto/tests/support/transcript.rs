@@ -106,14 +106,8 @@ enum Cut {
     At(usize),
 }
 
-/// Plays every transcript of a file in every cutting; fails with all differences at once.
-pub fn play_file<P: Play>(play: &P, path: &Path) {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    play_text(play, &name, &text);
-}
-
-/// Plays every `.txt` of a folder below `tests/transcripts`; fails if there is none.
+/// Plays every `.txt` of a folder below `tests/transcripts` in every cutting; fails with all differences at once,
+/// and if there is no transcript.
 pub fn play_folder<P: Play>(play: &P, folder: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts").join(folder);
     let mut files: Vec<_> = std::fs::read_dir(&folder)
@@ -123,16 +117,26 @@ pub fn play_folder<P: Play>(play: &P, folder: &str) {
         .collect();
     files.sort();
     assert!(!files.is_empty(), "no transcripts in {}", folder.display());
-    files.iter().for_each(|file| play_file(play, file));
+    let failures: Vec<String> = files.iter().flat_map(|file| play_file(play, file)).collect();
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
-/// Plays transcripts given as text.
+/// Plays transcripts given as text; fails like `play_folder`.
 pub fn play_text<P: Play>(play: &P, name: &str, text: &str) {
+    let failures = play_all(play, name, text);
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+fn play_file<P: Play>(play: &P, path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    play_all(play, &name, &text)
+}
+
+fn play_all<P: Play>(play: &P, name: &str, text: &str) -> Vec<String> {
     let scripts = parse(name, text);
     assert!(!scripts.is_empty(), "{name}: no transcript in it");
-    let failures: Vec<String> =
-        scripts.iter().filter_map(|script| play_script(play, name, script).err()).collect();
-    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    scripts.iter().filter_map(|script| play_script(play, name, script).err()).collect()
 }
 
 fn play_script<P: Play>(play: &P, name: &str, script: &Script) -> Result<(), String> {
