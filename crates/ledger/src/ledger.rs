@@ -11,6 +11,7 @@ use mail::{BlobId, LedgerId, ModSeq};
 use crate::Bell;
 use crate::body::BodyWriter;
 use crate::engine::memory::{FaultPlan, Memory};
+use crate::engine::postgres::Postgres;
 use crate::engine::{Any, Engine, View};
 use crate::error::{CommitError, Error};
 use crate::limits;
@@ -55,10 +56,11 @@ impl Ledger {
         Err(Error::Io(format!("the embedded engine cannot open {} yet", folder.display())))
     }
 
-    /// The PostgreSQL engine.
+    /// The PostgreSQL engine, on a database named like `postgresql://user@host/database` or by libpq's
+    /// `host=… dbname=…`. The tables are made in the schema `packetboat` if missing. Connections are not encrypted:
+    /// a database on another host belongs behind a tunnel.
     pub async fn postgres(url: &str) -> Result<Ledger, Error> {
-        let _ = url;
-        Err(Error::Io("the PostgreSQL engine cannot connect yet".into()))
+        Ok(Ledger { engine: Any::Postgres(Postgres::connect(url).await?) })
     }
 
     /// Begins a transaction on one ledger.
@@ -128,6 +130,15 @@ impl Ledger {
     /// Nobody needs this ledger's log up to and including `up_to` any more. An engine may keep it longer.
     pub async fn forget(&self, id: LedgerId, up_to: ModSeq) -> Result<(), Error> {
         self.engine.forget(id, up_to).await
+    }
+
+    /// Gives the room of what nobody refers to back; says how many octets or, with PostgreSQL, bodies went.
+    /// Happens by itself as well.
+    pub async fn compact(&self) -> Result<u64, Error> {
+        match &self.engine {
+            Any::Memory(_) => Ok(0),
+            Any::Postgres(postgres) => postgres.sweep().await,
+        }
     }
 
     /// A bell on this ledger.

@@ -1,6 +1,7 @@
 //! What an engine does. Private: callers cannot name one, so nobody reaches past the ledger.
 
 pub(crate) mod memory;
+pub(crate) mod postgres;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use mail::{BlobId, LedgerId, ModSeq};
 
 use self::memory::Memory;
+use self::postgres::Postgres;
 use crate::bell::Bells;
 use crate::error::{CommitError, Error};
 use crate::ledger::Changes;
@@ -86,6 +88,7 @@ pub(crate) trait Engine: Send + Sync + 'static {
 #[derive(Clone)]
 pub(crate) enum Any {
     Memory(Arc<Memory>),
+    Postgres(Arc<Postgres>),
 }
 
 /// Calls the engine that is there.
@@ -93,6 +96,7 @@ macro_rules! each {
     ($any:expr, $engine:ident => $call:expr) => {
         match $any {
             Any::Memory($engine) => $call,
+            Any::Postgres($engine) => $call,
         }
     };
 }
@@ -102,6 +106,7 @@ impl Any {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Any::Memory(_) => "memory",
+            Any::Postgres(_) => "PostgreSQL",
         }
     }
 
@@ -109,6 +114,7 @@ impl Any {
     pub(crate) fn abandon(&self, number: u64) {
         match self {
             Any::Memory(memory) => memory.abandon(number),
+            Any::Postgres(postgres) => postgres.abandon(number),
         }
     }
 }

@@ -4,3 +4,7 @@ mod contract;
 mod house;
 mod memory;
 mod model;
+mod postgres;
+mod proxy;
+#[path = "../support/postgres.rs"]
+mod server;
