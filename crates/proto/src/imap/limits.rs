@@ -1,5 +1,7 @@
 //! What an IMAP client may send at most. Every number that bounds memory or work on a client's behalf is here.
 
+use std::time::Duration;
+
 /// Octets of one line, its ending counted. A UID set over ten thousand scattered messages still fits.
 pub const LINE_MAX: usize = 64 * 1024;
 /// Octets of one command with its literals, once logged in. The literal of APPEND is not counted: it is never
@@ -42,3 +44,21 @@ pub const ID_NAME_MAX: usize = 30;
 pub const ID_VALUE_MAX: usize = 1024;
 /// Octets of a string that is printed quoted; longer ones are literals.
 pub const QUOTED_MAX: usize = 1000;
+/// Faulty commands in a row before the connection is closed.
+pub const FAULTS_MAX: u32 = 20;
+/// The same before log-in, in all.
+pub const FAULTS_MAX_BEFORE_LOGIN: u32 = 3;
+/// From the greeting to the log-in.
+pub const BEFORE_LOGIN: Duration = Duration::from_secs(60);
+/// Without a word from a client that is logged in, IDLE or not. RFC 3501 §5.4 wants 30 minutes at least.
+pub const SILENCE: Duration = Duration::from_secs(30 * 60);
+/// Without an octet in the middle of a command.
+pub const STALL: Duration = Duration::from_secs(5 * 60);
+/// Octets of a message handed on to be kept and not yet written: more are not read.
+pub const UNKEPT_MAX: usize = 256 * 1024;
+/// Octets of a message handed on at once.
+pub const KEEP_PIECE: usize = 64 * 1024;
+/// Octets of a refused message that are read and dropped for a client that did not wait to be invited.
+pub const APPEND_SKIP_MAX: u64 = 1024 * 1024 * 1024;
+/// Octets of a line that is no command: DONE.
+pub const REPLY_LINE_MAX: usize = crate::sasl::LINE_LIMIT;
