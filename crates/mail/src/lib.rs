@@ -3,17 +3,24 @@
 //!
 //! What never lives here: I/O, async, the time of day, protocol verbs.
 
+pub mod address_list;
 mod flag;
+pub mod header;
 mod id;
+pub mod limits;
 mod mailbox;
+mod mime;
 mod moment;
+pub mod parameter;
 mod secret;
 mod summary;
+mod summary_code;
 mod uid_set;
 
 pub use flag::{Flags, SystemFlags};
 pub use id::{AccountId, BlobId, BodyId, LedgerId, MailboxId, ModSeq, Uid, UidValidity};
 pub use mailbox::{FlagChange, MailboxChanges, MailboxInfo, MessageRow, SearchKey, Selected, SpecialUse};
+pub use mime::Indexer;
 pub use moment::Moment;
 pub use secret::Secret;
 pub use summary::{Content, Disposition, Envelope, EnvelopeAddress, Part, Summary};
