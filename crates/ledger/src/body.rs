@@ -113,3 +113,27 @@ impl fmt::Debug for Abandon {
         write!(f, "Abandon({})", self.number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Ledger;
+
+    /// What is at most `INLINE_LIMIT` long costs the engine nothing before its commit, however it arrived.
+    #[tokio::test]
+    async fn the_engine_hears_of_a_body_with_the_octet_after_the_limit() {
+        for piece in [1000, INLINE_LIMIT, usize::MAX] {
+            for (size, inline) in [(0, true), (INLINE_LIMIT, true), (INLINE_LIMIT + 1, false)] {
+                let mut writer = Ledger::memory().body();
+                let mut rest = Bytes::from(vec![7; size]);
+                while !rest.is_empty() {
+                    writer.write(rest.split_to(piece.min(rest.len()))).await.unwrap();
+                    assert!(writer.waiting.len() <= INLINE_LIMIT);
+                }
+                let body = writer.finish().await.unwrap();
+                assert_eq!(matches!(body.held, Held::Inline(_)), inline, "{size} in pieces of {piece}");
+                assert_eq!(body.guard.is_some(), !inline);
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //! waits in line; making it durable applies it to the other one. A `FaultPlan` decides when that happens and
 //! what goes wrong. Nothing is ever written to a disk here.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::ops::{Bound, Range};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -43,6 +43,8 @@ pub struct FaultPlan {
 #[derive(Default)]
 struct Plan {
     faults: Mutex<BTreeMap<u64, Fault>>,
+    /// Pieces of bodies for which there will be no room.
+    pieces: Mutex<HashSet<u64>>,
     engine: OnceLock<Weak<Memory>>,
 }
 
@@ -56,6 +58,12 @@ impl FaultPlan {
     /// for a missing body count too.
     pub fn fail_commit(&self, nth: u64, fault: Fault) {
         self.shared.faults.lock().unwrap_or_else(PoisonError::into_inner).insert(nth, fault);
+    }
+
+    /// Lets there be no room for the `nth` piece of a body that does not fit into memory, counted from 1 over
+    /// all bodies.
+    pub fn fail_piece(&self, nth: u64) {
+        self.shared.pieces.lock().unwrap_or_else(PoisonError::into_inner).insert(nth);
     }
 
     /// Commits begun so far, refused ones included.
@@ -131,6 +139,7 @@ struct State {
     stopped: Option<&'static str>,
     commits: u64,
     opened: u64,
+    pieces: u64,
     /// Bodies on their way in.
     arriving: HashMap<u64, Arriving>,
 }
@@ -439,6 +448,10 @@ impl Engine for Memory {
     async fn body_append(&self, number: u64, chunk: Bytes) -> Result<(), CommitError> {
         debug_assert!(chunk.len() <= INLINE_LIMIT);
         let mut state = self.lock();
+        state.pieces += 1;
+        if self.plan.shared.pieces.lock().unwrap_or_else(PoisonError::into_inner).remove(&state.pieces) {
+            return Err(CommitError::Full);
+        }
         let arriving = state.arriving.get_mut(&number).ok_or(Error::NoBody)?;
         debug_assert!(arriving.whole.is_none());
         arriving.pieces.push(chunk);

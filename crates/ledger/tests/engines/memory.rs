@@ -35,6 +35,8 @@ async fn what_is_accepted_is_seen_by_writers_and_not_by_readers() {
     let plan = FaultPlan::new();
     let ledger = Ledger::memory_with(&plan);
     put(&ledger, A, b"a", b"").await;
+    let mut bell = ledger.bell(A);
+    assert_eq!(bell.after(ModSeq(0)).await, ModSeq(1));
     plan.hold_durability();
     let first = start(&ledger, &plan, b"b").await;
     let second = start(&ledger, &plan, b"c").await;
@@ -45,7 +47,6 @@ async fn what_is_accepted_is_seen_by_writers_and_not_by_readers() {
     assert_eq!(ledger.head(A).await.unwrap(), ModSeq(1));
     assert_eq!(all(&ledger, A).await.len(), 1);
     assert_eq!(log(&ledger, A, ModSeq(1), 9).await, []);
-    let mut bell = ledger.bell(A);
     assert!(tokio::time::timeout(Duration::from_millis(20), bell.after(ModSeq(1))).await.is_err());
     assert!(!first.is_finished());
     plan.make_durable(1);
@@ -72,6 +73,25 @@ async fn a_full_disk_refuses_one_commit_and_keeps_its_body_for_the_next() {
     assert_eq!(change(&ledger, A, |tx| tx.hold(&body)).await, ModSeq(2));
     assert!(ledger.read_body(A, body.id, 0..u64::MAX).await.unwrap() == octets);
     assert_eq!(plan.commits(), 3);
+}
+
+#[tokio::test]
+async fn a_large_body_finds_no_room_half_way() {
+    let plan = FaultPlan::new();
+    let ledger = Ledger::memory_with(&plan);
+    plan.fail_piece(2);
+    let mut writer = ledger.body();
+    let large = octets(700_000, 4);
+    assert_eq!(writer.write(large.slice(..300_000)).await, Ok(()));
+    assert_eq!(writer.write(large.slice(300_000..)).await, Err(CommitError::Full));
+    let refused = |outcome: Result<(), CommitError>| {
+        assert!(matches!(outcome, Err(CommitError::Failed(Error::Refused(_)))), "{outcome:?}");
+    };
+    refused(writer.write(large.clone()).await);
+    refused(writer.finish().await.map(|_| ()));
+    let again = body(&ledger, &large).await;
+    change(&ledger, A, |tx| tx.hold(&again)).await;
+    assert!(ledger.read_body(A, again.id, 0..u64::MAX).await.unwrap() == large);
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ fn judge(found: i32) -> Result<(), Error> {
     }
 }
 
-/// Names a statement; each connection prepares it when it first needs it.
+/// Names the statements; each connection prepares all of them once.
 macro_rules! statements {
     ($($name:ident = $sql:expr;)*) => {
         /// A prepared statement.
