@@ -102,7 +102,9 @@ pub enum Action<Q> {
 pub enum Coding {
     /// As stored.
     Raw,
-    /// A full stop at the start of a line is doubled; the end-of-data line is not written. RFC 5321 §4.5.2.
+    /// A full stop at the start of a line is doubled, and a body whose last line is not ended gets a CR LF, so
+    /// that the end-of-data line, which is not written here, stands on its own. An empty body stays empty.
+    /// RFC 5321 §4.5.2, RFC 1939 §3.
     DotStuffed,
 }
 
