@@ -52,8 +52,10 @@ cases![
 pub async fn hold_to_it(open: impl AsyncFn(&'static str) -> House) {
     let mut failed = Vec::new();
     for (name, case) in CASES {
+        let started = std::time::Instant::now();
         let house = open(name).await;
         let outcome = tokio::time::timeout(Duration::from_secs(60), tokio::spawn(case(house))).await;
+        println!("{name}: {:?}", started.elapsed());
         if !matches!(outcome, Ok(Ok(()))) {
             eprintln!("{name}: {outcome:?}");
             failed.push(*name);

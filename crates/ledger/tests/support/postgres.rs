@@ -93,6 +93,8 @@ impl Server {
             .arg("-k")
             .arg(self.path("socket"))
             .args(["-c", "listen_addresses=", "-c", "max_connections=200", "-c", "shared_buffers=32MB"])
+            // Tests kill the server and never the machine, so what the kernel has is safe.
+            .args(["-c", "fsync=off", "-c", "full_page_writes=off"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
