@@ -3,12 +3,18 @@
 //!
 //! What never lives here: I/O, async, the time of day, protocol verbs.
 
+pub mod address;
 pub mod address_list;
+mod base64;
+pub mod body;
+mod charset;
+pub mod date;
 mod flag;
 pub mod header;
 mod id;
 pub mod limits;
 mod mailbox;
+pub mod mailbox_name;
 mod mime;
 mod moment;
 pub mod parameter;
@@ -16,7 +22,9 @@ mod secret;
 mod summary;
 mod summary_code;
 mod uid_set;
+pub mod words;
 
+pub use address::{Address, AddressError};
 pub use flag::{Flags, SystemFlags};
 pub use id::{AccountId, BlobId, BodyId, LedgerId, MailboxId, ModSeq, Uid, UidValidity};
 pub use mailbox::{FlagChange, MailboxChanges, MailboxInfo, MessageRow, SearchKey, Selected, SpecialUse};
