@@ -59,6 +59,7 @@ impl Telling {
         for row in self.rows.by_ref() {
             if let Some(position) = view.map.position(row.uid, hint) {
                 hint = position + 1;
+                view.told += 1;
                 put_flags_of(view, position, &row, Said { uid: true, flags: true, modseq }, out);
             }
             if out.full() {

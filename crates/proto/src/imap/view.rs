@@ -23,6 +23,8 @@ pub(crate) struct View {
     pub(crate) map: SeqMap,
     /// Announced messages that are gone; the client is told when a command allows it.
     pub(crate) gone: UidSet,
+    /// So many changes of flags have been told that nobody asked for.
+    pub(crate) told: u64,
     /// The mailbox itself is gone: it looks empty, and what touches messages is answered NO [NONEXISTENT].
     pub(crate) deleted: bool,
     /// UIDs from here on are \Recent.
@@ -50,6 +52,7 @@ impl View {
             read_only,
             map: SeqMap::new(selected.uids),
             gone: UidSet::default(),
+            told: 0,
             deleted: false,
             recent_from: selected.recent_from,
             keywords: selected.keywords,

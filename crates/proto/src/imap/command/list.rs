@@ -23,10 +23,6 @@ pub(super) fn begin(wanted: Wanted) -> Begin {
         // RFC 3501 §6.3.8: an empty pattern asks for the delimiter.
         return Begin::user(Root);
     }
-    if wanted.recursive_match && !wanted.subscribed && !wanted.special_use {
-        // RFC 5258 §3.1
-        return Begin::Now(Outcome::bad("RECURSIVEMATCH needs another selection option beside it"));
-    }
     Begin::user(List { wanted, stage: Stage::Gathering(Gathering::default()) })
 }
 
@@ -128,8 +124,15 @@ fn with_levels(mut names: Vec<MailboxInfo>) -> Vec<MailboxInfo> {
     }
     let levels: Vec<MailboxInfo> = missing.into_iter().map(level).collect();
     names.extend(levels);
-    names.sort_by(|a, b| a.name.split('/').cmp(b.name.split('/')));
+    names.sort_by(|a, b| {
+        not_inbox(a).cmp(&not_inbox(b)).then_with(|| a.name.split('/').cmp(b.name.split('/')))
+    });
     names
+}
+
+/// INBOX and what is below it come first.
+fn not_inbox(info: &MailboxInfo) -> bool {
+    info.name.split('/').next() != Some("INBOX")
 }
 
 fn level(name: &str) -> MailboxInfo {

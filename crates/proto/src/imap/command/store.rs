@@ -43,6 +43,7 @@ pub(super) fn begin(wanted: Wanted, set: &SequenceSet, selected: &Selected) -> R
         left,
         asked: 0,
         caught_up: false,
+        told_before: selected.view.told,
         telling: None,
         modified: UidSet::default(),
         missing: false,
@@ -59,6 +60,8 @@ struct Store {
     /// So many messages were in the last question.
     asked: usize,
     caught_up: bool,
+    /// What the client had been told of when it said STORE.
+    told_before: u64,
     telling: Option<Telling>,
     modified: UidSet,
     missing: bool,
@@ -84,6 +87,7 @@ impl Task<Selected> for Store {
         // Silence is only right about changes of our own, so we first look for those of others.
         if self.silent && !self.caught_up && selected.view.must_catch_up() {
             self.caught_up = true;
+            selected.view.doubt();
             return Step::Refresh(News::NoExpunge);
         }
         self.caught_up = true;
@@ -127,7 +131,9 @@ impl Store {
             view.doubt();
         }
         rows.retain(|row| !modified.contains(row.uid));
-        let mixed = view.stored(&rows, commit, !self.silent);
+        // Flags told within this command were those before the change; the client cannot know that.
+        let crossed = view.told > self.told_before;
+        let mixed = view.stored(&rows, commit, !self.silent) || crossed;
         self.telling = Some(Telling { rows: rows.into_iter(), commit, mixed });
     }
 
