@@ -300,7 +300,7 @@ impl Indexer {
             self.head.begun = true;
             self.head.stray = None;
             self.head.kind = self.wanted(content[..colon].trim_ascii_end(), of_message);
-            self.read(&content[colon + 1..], length);
+            self.read(content, colon + 1, length);
         } else if self.head.begun {
             if !matches!(content[0], b' ' | b'\t') && self.head.stray.is_none() {
                 let (at, lines, value) = (self.at, self.lines, self.head.value.len());
@@ -309,11 +309,11 @@ impl Indexer {
             if self.head.kind.is_some() {
                 self.head.value.push(b'\n');
             }
-            self.read(content, length);
+            self.read(content, 0, length);
         } else if of_message && (content.starts_with(b"From ") || content.starts_with(b">From ")) {
             // The mark of an mbox, left in by a careless hand.
             self.head.begun = true;
-            self.read(b"", length);
+            self.read(content, 0, length);
         } else {
             self.end_header(self.at, self.lines);
             return true;
@@ -336,10 +336,11 @@ impl Indexer {
         (open && self.head.left > 0).then_some(kind)
     }
 
-    /// Adds a piece of a header line of `length` octets to the value of its field.
-    fn read(&mut self, piece: &[u8], length: u64) {
+    /// Adds a header line of `length` octets to the value of its field, from where the value begins.
+    fn read(&mut self, content: &[u8], from: usize, length: u64) {
         if self.head.kind.is_some() {
-            self.head.value.extend_from_slice(&piece[..piece.len().min(self.head.left)]);
+            let read = &content[..content.len().min(self.head.left)];
+            self.head.value.extend_from_slice(read.get(from..).unwrap_or_default());
         }
         self.head.left = self.head.left.saturating_sub(usize::try_from(length).unwrap_or(usize::MAX));
     }
