@@ -3,44 +3,48 @@
 use std::fmt;
 
 use ledger::CommitError;
+use mail::AccountId;
 
-/// Why the store did not do what was asked.
+/// An answer other than the one asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// The caller named something that is not there: what.
-    NonExistent(String),
-    /// The caller wants to make something that is there already: what.
-    AlreadyExists(String),
-    /// Not possible with this name or thing: why.
+    /// No such account, mailbox or message.
+    NonExistent,
+    /// There is one already.
+    AlreadyExists,
+    /// Names below it keep it alive.
+    HasChildren,
+    /// Not possible with this name or mailbox: in words, for the user.
     Cannot(String),
-    /// A mailbox that has children or is needed.
-    HasChildren(String),
-    /// The account's quota is reached.
-    OverQuota,
-    /// A limit of the house: which.
+    /// This account's quota would be passed.
+    OverQuota(AccountId),
+    /// A number of `limits` would be passed: in words, for the user.
     Limit(String),
-    /// The message is larger than allowed.
+    /// The message is larger than one may be.
     TooBig,
-    /// No room on the disk; nothing was written.
+    /// No room on the disk: try again later.
     Full,
-    /// Too many others changed the same thing at the same time; try again later.
+    /// Storage does not work at present: in words, for the operator.
+    Unavailable(String),
+    /// Stored octets are not what was written: in words, for the operator.
+    Corrupt(String),
+    /// Other commits came first each time: try again later.
     Busy,
-    /// The ledger could not: see there.
-    Ledger(ledger::Error),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::NonExistent(what) => write!(f, "{what} does not exist"),
-            Error::AlreadyExists(what) => write!(f, "{what} exists already"),
+            Error::NonExistent => f.write_str("it does not exist"),
+            Error::AlreadyExists => f.write_str("it exists already"),
+            Error::HasChildren => f.write_str("there are names below it"),
             Error::Cannot(why) | Error::Limit(why) => f.write_str(why),
-            Error::HasChildren(what) => write!(f, "{what} has something below it or is needed"),
-            Error::OverQuota => f.write_str("the quota is reached"),
+            Error::OverQuota(_) => f.write_str("the quota is reached"),
             Error::TooBig => f.write_str("the message is too large"),
             Error::Full => f.write_str("no room on the disk"),
-            Error::Busy => f.write_str("too many changes at the same time"),
-            Error::Ledger(error) => error.fmt(f),
+            Error::Unavailable(why) => write!(f, "storage is not available: {why}"),
+            Error::Corrupt(what) => write!(f, "damaged data: {what}"),
+            Error::Busy => f.write_str("too many changes at once"),
         }
     }
 }
@@ -49,7 +53,11 @@ impl std::error::Error for Error {}
 
 impl From<ledger::Error> for Error {
     fn from(error: ledger::Error) -> Error {
-        Error::Ledger(error)
+        match error {
+            ledger::Error::Damaged(what) => Error::Corrupt(what),
+            ledger::Error::NoBody => Error::NonExistent,
+            other => Error::Unavailable(other.to_string()),
+        }
     }
 }
 
@@ -58,7 +66,7 @@ impl From<CommitError> for Error {
         match error {
             CommitError::Conflict(_) => Error::Busy,
             CommitError::Full => Error::Full,
-            CommitError::Failed(error) => Error::Ledger(error),
+            CommitError::Failed(error) => error.into(),
         }
     }
 }

@@ -2,9 +2,18 @@
 //!
 //! What never lives here: wire formats, the names of engines, policy.
 
+#[allow(dead_code)]
+mod change;
+#[allow(dead_code)]
+mod codec;
 pub mod credential;
 pub mod directory;
+#[allow(dead_code)]
+mod draft;
 mod error;
+pub mod limits;
+#[allow(dead_code)]
+mod name;
 #[allow(dead_code)]
 mod octets;
 #[allow(dead_code)]
@@ -13,5 +22,6 @@ mod retry;
 mod rows;
 mod store;
 
+pub use draft::Draft;
 pub use error::Error;
-pub use store::Store;
+pub use store::{Committed, Store};

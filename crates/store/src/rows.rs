@@ -1,4 +1,4 @@
-//! Every key and value of every ledger, on one page.
+//! Every key and value of every ledger: those of the directory here, those of an account in `account`.
 //!
 //! Keys begin with a letter that names the kind of row; numbers are big-endian, so rows sort as they count.
 //! Values begin with a format number. `…` is the rest of the key, `text` and `bytes` have a 32-bit length before them.
@@ -13,6 +13,8 @@
 //! | `c` account u64 | how the person proves to be it: see `credential` |
 //! | `n` | the next account: 1, u64 |
 //! | `s` | the secret that false salts are made from: 1, bytes |
+
+pub(crate) mod account;
 
 use mail::AccountId;
 
