@@ -311,6 +311,17 @@ fn bodies_are_streamed_as_they_are_pulled() {
     assert_eq!((streams, stores), (200, 4));
 }
 
+/// Few names can have very many levels; what LIST holds is limited all the same.
+#[test]
+fn deep_names_do_not_make_list_hold_more_than_it_may() {
+    let mut run = Run::logged_in();
+    run.say(b"a LIST \"\" *\r\n");
+    run.actions.clear();
+    let list = (0..300).map(|n| empty_info(&format!("{n}/{}x", "y/".repeat(450)))).collect();
+    run.give(Input::Answer(Answer::Mailboxes { list, more: false }));
+    assert_eq!(run.written(), "a NO [LIMIT] There are too many mailboxes to list\r\n");
+}
+
 struct Dice(u64);
 
 impl Dice {

@@ -196,6 +196,9 @@ impl Task<Selected> for Fetch {
             }
             Event::Answer(Answer::Stored { rows, commit, .. }) => {
                 selected.view.stored(&rows, commit, true);
+                if rows.iter().fold(false, |new, row| selected.view.learn_flags(&row.flags) | new) {
+                    selected.view.put_flags(around.out);
+                }
                 self.take_marked(&rows);
                 self.stage = Stage::Preparing;
             }

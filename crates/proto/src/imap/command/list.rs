@@ -95,12 +95,10 @@ impl Gathering {
                 let progress = !list.is_empty();
                 self.names.extend(list);
                 if self.names.len() > NAMES_MAX {
-                    return Err(Step::Done(
-                        Outcome::no("There are too many mailboxes to list").code("LIMIT"),
-                    ));
+                    return Err(too_many());
                 }
                 if !(more && progress) {
-                    return Ok(with_levels(std::mem::take(&mut self.names)));
+                    return with_levels(std::mem::take(&mut self.names)).ok_or_else(too_many);
                 }
             }
             Event::Answer(other) => return Err(otherwise(other)),
@@ -111,8 +109,12 @@ impl Gathering {
     }
 }
 
-/// Adds the levels above each name that are no names themselves, and sorts by level.
-fn with_levels(mut names: Vec<MailboxInfo>) -> Vec<MailboxInfo> {
+fn too_many() -> Step {
+    Step::Done(Outcome::no("There are too many mailboxes to list").code("LIMIT"))
+}
+
+/// Adds the levels above each name that are no names themselves, and sorts by level. `None` if that is too much.
+fn with_levels(mut names: Vec<MailboxInfo>) -> Option<Vec<MailboxInfo>> {
     let known: HashSet<&str> = names.iter().map(|info| info.name.as_str()).collect();
     let mut missing: HashSet<&str> = HashSet::new();
     for info in &names {
@@ -121,13 +123,16 @@ fn with_levels(mut names: Vec<MailboxInfo>) -> Vec<MailboxInfo> {
         while let Some(name) = above.filter(|name| !known.contains(name) && missing.insert(name)) {
             above = parent(name);
         }
+        if names.len() + missing.len() > NAMES_MAX {
+            return None;
+        }
     }
     let levels: Vec<MailboxInfo> = missing.into_iter().map(level).collect();
     names.extend(levels);
     names.sort_by(|a, b| {
         not_inbox(a).cmp(&not_inbox(b)).then_with(|| a.name.split('/').cmp(b.name.split('/')))
     });
-    names
+    Some(names)
 }
 
 /// INBOX and what is below it come first.
