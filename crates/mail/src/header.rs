@@ -131,3 +131,73 @@ pub fn unfold(raw: &[u8]) -> Vec<u8> {
     value.drain(..blanks);
     value
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(section: &str) -> Vec<(String, String)> {
+        let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
+        fields(section.as_bytes()).map(|field| (text(field.name), text(field.raw_value))).collect()
+    }
+
+    fn pair(name: &str, value: &str) -> (String, String) {
+        (name.to_owned(), value.to_owned())
+    }
+
+    /// RFC 5322 §2.2, §2.2.3, §4.5.
+    #[test]
+    fn fields_of_a_section() {
+        let section = "From a@b Mon\r\nSubject: a:b\r\n\tc\r\nX \t:\ny\r\nTo:z\n\nBody: no\r\n";
+        let wanted =
+            [pair("", "From a@b Mon"), pair("Subject", " a:b\r\n\tc"), pair("X", "\ny"), pair("To", "z")];
+        assert_eq!(listed(section), wanted);
+        assert_eq!(listed("\r\nA: b\r\n"), []);
+        assert_eq!(listed(""), []);
+        assert_eq!(listed("A:"), [pair("A", "")]);
+        assert_eq!(listed(": x"), [pair("", ": x")]);
+        let subject = find(section.as_bytes(), "SUBJECT").unwrap();
+        assert_eq!(subject.raw, b"Subject: a:b\r\n\tc\r\n");
+        assert_eq!(subject.unfolded(), b"a:b\tc");
+        assert_eq!(find(section.as_bytes(), "Body"), None);
+    }
+
+    #[test]
+    fn names_of_fields() {
+        let longest = "x".repeat(FIELD_NAME_MAX);
+        for (line, wanted) in [
+            ("A:", Some(1)),
+            ("A \t:x", Some(3)),
+            ("!~0-:x", Some(4)),
+            (":", None),
+            (" A: x", None),
+            ("A b: x", None),
+            ("A", None),
+            ("Ä: x", None),
+            ("A\u{7f}: x", None),
+            ("A  ", None),
+            (&format!("{longest}:"), Some(FIELD_NAME_MAX)),
+            (&format!("{longest} :"), None),
+            (&format!("{longest}x:"), None),
+        ] {
+            assert_eq!(colon(line.as_bytes()), wanted, "{line}");
+        }
+    }
+
+    /// RFC 5322 §2.2.3, RFC 7103 §7.2, §7.3.
+    #[test]
+    fn unfolding() {
+        for (raw, value) in [
+            (" a\r\n b ", "a b"),
+            ("a\n\tb\r\n", "a\tb"),
+            ("a\r\nb", "a b"),
+            ("a\r\n \r\n b", "a  b"),
+            ("a\rb\0c\r\r\n d", "a b c  d"),
+            ("\0a\0", "a"),
+            ("\r\n \r\n", ""),
+            ("", ""),
+        ] {
+            assert_eq!(unfold(raw.as_bytes()), value.as_bytes(), "{raw:?}");
+        }
+    }
+}

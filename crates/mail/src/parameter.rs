@@ -251,3 +251,76 @@ impl<'a> Cursor<'a> {
         rest[..end].trim_ascii_end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters(value: &str) -> Parameters {
+        content_type(format!("a/b; {value}").as_bytes()).unwrap().2
+    }
+
+    /// RFC 2231 §3, §4, §4.1: the examples there.
+    #[test]
+    fn values_in_pieces() {
+        for (value, name, wanted) in [
+            (
+                "access-type=URL; URL*0=\"ftp://\"; URL*1=\"cs.utk.edu/pub/moore/bulk-mailer/bulk-mailer.tar\"",
+                "url",
+                "ftp://cs.utk.edu/pub/moore/bulk-mailer/bulk-mailer.tar",
+            ),
+            ("title*=us-ascii'en-us'This%20is%20%2A%2A%2Afun%2A%2A%2A", "title", "This is ***fun***"),
+            (
+                "title*0*=us-ascii'en'This%20is%20even%20more%20; title*1*=%2A%2A%2Afun%2A%2A%2A%20; title*2=\"isn't it!\"",
+                "title",
+                "This is even more ***fun*** isn't it!",
+            ),
+            ("x*1=b; x*0=a; x*3=d", "x", "ab"),
+            ("x*0=a; x*0=b; x*00=c", "x", "a"),
+            ("x*=a%2", "x", "a%2"),
+            ("x*=a%zz%41", "x", "a%zzA"),
+            ("x*=plain; X=first", "x", "first"),
+        ] {
+            let found = joined(&parameters(value), name).map(|octets| String::from_utf8(octets).unwrap());
+            assert_eq!(found.as_deref(), Some(wanted), "{value}");
+        }
+        for value in ["y=a", "x*1=a", "x*a=b", "xx=a", "x*0", "x**=a"] {
+            assert_eq!(joined(&parameters(value), "x"), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn charsets_of_values() {
+        let named =
+            |value: &str| charset(&parameters(value), "x").map(|c| String::from_utf8(c.to_vec()).unwrap());
+        assert_eq!(named("x*=utf-8'de'a").as_deref(), Some("utf-8"));
+        assert_eq!(named("x*1*=b; x*0*=koi8-r''a").as_deref(), Some("koi8-r"));
+        assert_eq!(named("x*=''a"), None);
+        assert_eq!(named("x*0=utf-8''a"), None);
+        assert_eq!(named("x=utf-8''a"), None);
+    }
+
+    /// RFC 2045 §5.1, and what is written instead.
+    #[test]
+    fn values_as_they_are_written() {
+        for (value, wanted) in [
+            ("n=v", "v"),
+            ("n=\"v\"", "v"),
+            ("n = v ", "v"),
+            ("n=\"a;\\\"b\\\\\"", "a;\"b\\"),
+            ("n=my file (1).pdf", "my file"),
+            ("n=file(1).pdf", "file(1).pdf"),
+            ("n=\"open; x=y", "open; x=y"),
+            ("n=\"a\" junk; x=y", "a"),
+            ("(c) n (c) = (c) v (c)", "v"),
+            ("(open n=x", ""),
+            ("x; =y; n=v", "v"),
+            ("n=", ""),
+            ("n=Grüße", "Grüße"),
+        ] {
+            let found = parameters(value).into_iter().find(|(name, _)| name == b"n");
+            let found = found.map(|(_, value)| String::from_utf8(value).unwrap());
+            assert_eq!(found.unwrap_or_default(), wanted, "{value}");
+        }
+    }
+}

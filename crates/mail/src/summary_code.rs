@@ -367,3 +367,85 @@ impl Reader<'_> {
         (0..count).map(|_| self.string()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Indexer;
+
+    fn index(message: &str) -> Summary {
+        let mut indexer = Indexer::new();
+        indexer.push(message.as_bytes());
+        indexer.finish()
+    }
+
+    /// What is stored stays readable: if this fails, `VERSION` has to change.
+    #[test]
+    fn the_stored_form() {
+        let summary = index(
+            "Subject: s\r\nFrom: N <m@h>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\
+             Content-Type: x/y\r\nContent-Disposition: inline\r\nContent-Language: en\r\n\r\nz\r\n--b--\r\n",
+        );
+        let mut wanted = vec![VERSION, 0, 2, b's', 0, 0, 1, 2, b'N', 2, b'm', 2, b'h', 0, 0, 0, 0, 0];
+        // Ranges, lines, media and subtype, parameters, encoding, texts, disposition, languages.
+        wanted.extend([0, 144, 1, 0, 174, 1, 7, 4, 5, 1, 23, 32, b'b', 0, 0, 0, 0, 0, 0, 0, MULTIPART, 1]);
+        wanted.extend([
+            10, 144, 1, 0, 2, 1, 32, b'x', 32, b'y', 0, 0, 0, 0, 0, 0, 27, 0, 1, 2, b'e', b'n', LEAF,
+        ]);
+        let stored = summary.encode();
+        assert_eq!(stored, wanted);
+        assert_eq!(Summary::decode(&stored), Some(summary));
+    }
+
+    #[test]
+    fn other_octets_are_refused() {
+        let stored = index("Subject: s\r\n\r\nbody").encode();
+        assert!(Summary::decode(&stored).is_some());
+        for cut in 0..stored.len() {
+            assert_eq!(Summary::decode(&stored[..cut]), None, "{cut}");
+        }
+        let mut longer = stored.clone();
+        longer.push(0);
+        assert_eq!(Summary::decode(&longer), None);
+        let mut newer = stored;
+        newer[0] = VERSION + 1;
+        assert_eq!(Summary::decode(&newer), None);
+    }
+
+    /// Counts that promise more than there is, and depth that would exhaust the stack.
+    #[test]
+    fn hostile_octets_cost_nothing() {
+        let mut counts = vec![VERSION, 0, 0, 0, 0];
+        counts.extend([0xff, 0xff, 0xff, 0xff, 0x0f]);
+        assert_eq!(Summary::decode(&counts), None);
+        let part = [0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        let nested = |levels: usize| {
+            let mut stored = vec![VERSION, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            (1..levels).for_each(|_| stored.extend(part.iter().chain(&[MULTIPART, 1])));
+            stored.extend(part.iter().chain(&[LEAF]));
+            Summary::decode(&stored)
+        };
+        assert!(nested(DEPTH_MAX).is_some());
+        assert_eq!(nested(DEPTH_MAX + 1), None);
+        assert_eq!(nested(1_000_000), None);
+    }
+
+    #[test]
+    fn numbers_and_offsets_of_any_size() {
+        for (number, base) in
+            [(0, 0), (127, 0), (128, 5), (5, 128), (u64::MAX, 0), (0, u64::MAX), (u64::MAX / 2, 7)]
+        {
+            let mut writer = Writer { octets: Vec::new() };
+            writer.number(number);
+            writer.offset(number, base);
+            let mut reader = Reader { rest: &writer.octets, end: 0, depth: 0 };
+            assert_eq!((reader.number(), reader.offset(base)), (Some(number), Some(number)));
+            assert!(reader.rest.is_empty());
+        }
+        for bad in
+            [&[0x80, 0][..], &[0xff; 9], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2], &[]]
+        {
+            assert_eq!(Reader { rest: bad, end: 0, depth: 0 }.number(), None);
+        }
+    }
+}

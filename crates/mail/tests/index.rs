@@ -172,7 +172,7 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(5000))]
 
     #[test]
     fn any_octets_are_a_message(message in pieces(), sizes in prop::collection::vec(1_usize..30, 1..8)) {

@@ -117,6 +117,12 @@ fn messages_without_structure() {
 fn rfc7103_7_2_lines_that_are_no_fields() {
     check("Hello|world|", "text/plain{Hello|world|}");
     check(" Hello: x||world|", "text/plain{ Hello: x||world|}");
+    check(" Hello|\tagain|Subject: x||body", "text/plain{body}");
+    check(" |Subject: x||body", "text/plain{body}");
+    check(" Hello|world|Subject: x||body", "text/plain{ Hello|world|Subject: x||body}");
+    check(" Hello|", "text/plain{ Hello|}");
+    check(&format!("{MIXED}--b| Content-Type: text/html|X: y||x|--b--|"), "multipart/mixed[text/plain{x}]");
+    check(&format!("{MIXED}--b| indented|--b--|"), "multipart/mixed[text/plain{ indented}]");
     check("Größe: 1||x", "text/plain{Größe: 1||x}");
     check("Subject: x|Hello|world|", "text/plain{Hello|world|}");
     check("Subject: x|Hello| world", "text/plain{Hello| world}");

@@ -91,7 +91,7 @@ struct Head {
     kind: Option<Kind>,
     /// Its value so far.
     value: Vec<u8>,
-    /// There has been a line that belongs to the header.
+    /// There has been a line that belongs to the header for certain.
     begun: bool,
     /// There has been a Content-Type, readable or not.
     typed: bool,
@@ -290,7 +290,15 @@ impl Indexer {
     /// Reads a line of a header section; `true` if the section turned out to end before it, so that the line has
     /// to be looked at again.
     fn header_line(&mut self, content: &[u8], length: u64, end_length: u64) -> bool {
-        if content.is_empty() && length == end_length {
+        let empty = content.is_empty() && length == end_length;
+        if let (false, Some(stray)) = (self.head.begun, self.head.stray)
+            && (empty || (!is_indented(content) && header::colon(content).is_none()))
+        {
+            // It began with indented lines, and what follows is no field either.
+            self.end_header(stray.at, stray.lines);
+            return true;
+        }
+        if empty {
             self.end_header(self.at + length, self.lines + 1);
             return false;
         }
@@ -301,8 +309,8 @@ impl Indexer {
             self.head.stray = None;
             self.head.kind = self.wanted(content[..colon].trim_ascii_end(), of_message);
             self.read(content, colon + 1, length);
-        } else if self.head.begun {
-            if !matches!(content[0], b' ' | b'\t') && self.head.stray.is_none() {
+        } else if self.head.begun || is_indented(content) {
+            if self.head.stray.is_none() && !(self.head.begun && is_indented(content)) {
                 let (at, lines, value) = (self.at, self.lines, self.head.value.len());
                 self.head.stray = Some(Stray { at, lines, value });
             }
@@ -462,6 +470,10 @@ impl Indexer {
             ended - 1 + u64::from(self.previous.start < end)
         }
     }
+}
+
+fn is_indented(line: &[u8]) -> bool {
+    matches!(line.first(), Some(b' ' | b'\t'))
 }
 
 /// The boundary of a multipart, if it has one that can stand on a line. Blanks at its end do not count
