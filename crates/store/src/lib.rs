@@ -2,6 +2,7 @@
 //!
 //! What never lives here: wire formats, the names of engines, policy.
 
+mod account;
 #[allow(dead_code)]
 mod change;
 #[allow(dead_code)]
@@ -14,11 +15,7 @@ mod error;
 pub mod limits;
 #[allow(dead_code)]
 mod name;
-#[allow(dead_code)]
-mod octets;
-#[allow(dead_code)]
 mod retry;
-#[allow(dead_code)]
 mod rows;
 mod store;
 

@@ -1,1 +1,0 @@
-//! How a person proves to be it.
