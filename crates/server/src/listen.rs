@@ -3,14 +3,14 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mail::Moment;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::door::{Door, Security};
@@ -33,6 +33,8 @@ const STREAKS: usize = 10_000;
 const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Binds one door.
+///
+/// No runtime is needed: the ports are taken before root is given up, and root before threads are made.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -43,7 +45,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 /// How a client begins.
@@ -235,8 +237,8 @@ mod tests {
         assert!(crowd.enter(peer, 1).is_some());
     }
 
-    #[tokio::test]
-    async fn the_holder_of_a_port_is_named() {
+    #[test]
+    fn the_holder_of_a_port_is_named() {
         let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let told = holder(listener.local_addr().unwrap()).expect("this process holds it");
         assert!(told.contains(&format!("(process {})", std::process::id())), "{told}");
