@@ -25,13 +25,6 @@ const INSTALLED: &[(&str, &str)] = &[
     ("ca-certificates", "/etc/ssl/certs/ca-certificates.crt"),
 ];
 
-/// Installed for the benches alone. It cannot run from elsewhere: its paths are compiled in.
-const RIVALS: &[(&str, &str)] = &[
-    ("dovecot-core", "/usr/sbin/dovecot"),
-    ("dovecot-lmtpd", "/usr/lib/dovecot/lmtp"),
-    ("dovecot-imapd", "/usr/lib/dovecot/imap"),
-];
-
 /// Unpacked, not installed. Each is named with a file that proves it is there, below its own folder.
 const UNPACKED: &[(&str, &str)] = &[("postfix", "usr/sbin/smtp-source")];
 
@@ -61,20 +54,6 @@ pub fn install() -> Result<(), Failed> {
         unpack(name)?;
     }
     prove()
-}
-
-/// Installs the servers that benches compare with.
-pub fn install_rivals() -> Result<(), Failed> {
-    let names = missing(RIVALS);
-    if names.is_empty() {
-        return Ok(());
-    }
-    step::run("judges: package lists", apt()?.args(["update", "-qq"]))?;
-    install_quietly(&names)?;
-    match missing(RIVALS).first() {
-        Some(name) => Err(Failed::new(STEP, format!("{name} is installed, but its program is missing"))),
-        None => Ok(()),
-    }
 }
 
 fn missing(list: &[(&'static str, &str)]) -> Vec<&'static str> {
