@@ -240,6 +240,25 @@ fn long_lines_do_not_depend_on_the_cut() {
     }
 }
 
+/// A delimiter may be followed by blanks, but not by more than are looked at: then it is only the beginning of a
+/// line, and the longer of two boundaries has it.
+#[test]
+fn a_delimiter_with_a_long_tail() {
+    let message = |blanks: usize| {
+        let outer = "Content-Type: multipart/mixed; boundary=\"x--\"\r\n\r\n--x--\r\n";
+        let inner = "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\n--x--";
+        format!("{outer}{inner}{}\r\n\r\nend", " ".repeat(blanks))
+    };
+    for (blanks, parts) in [(0, 3), (1000, 3), (2000, 4)] {
+        let message = message(blanks);
+        let whole = index(message.as_bytes());
+        assert_eq!(count(&whole).0, parts, "{blanks}");
+        for size in [1, 100, 1024, 1500] {
+            assert_eq!(whole, index_pieces(message.as_bytes(), &[size]), "{blanks} {size}");
+        }
+    }
+}
+
 /// What is read of a section ends at the same octet however it arrives.
 #[test]
 fn a_huge_header_section_is_read_in_part() {
