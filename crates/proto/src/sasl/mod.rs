@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn plain_refuses_what_is_not_plain() {
-        let cases: [(&[u8], &str); 9] = [
+        let cases: [(&[u8], &str); 10] = [
             (b"", "two NULs"),
             (b"tim", "two NULs"),
             (b"\0tim", "two NULs"),
@@ -184,6 +184,7 @@ mod tests {
             (b"\0tim\0a\0b", "the password holds NUL"),
             (b"\0ti\xffm\0secret", "the name is not UTF-8"),
             (b"a\xff\0tim\0secret", "the authorization identity is not UTF-8"),
+            (b"a\x01\0tim\0secret", "the authorization identity holds a control character"),
             (b"\0ti\nm\0secret", "the name holds a control character"),
         ];
         for (message, reason) in cases {

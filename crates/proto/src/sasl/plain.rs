@@ -23,5 +23,8 @@ fn read(message: &[u8]) -> Result<Credentials, Fault> {
     let authzid = std::str::from_utf8(authzid)
         .map_err(|_| Fault::Malformed("the authorization identity is not UTF-8"))?
         .to_owned();
+    if authzid.chars().any(char::is_control) {
+        return Err(Fault::Malformed("the authorization identity holds a control character"));
+    }
     Ok(Credentials { user: name(user)?, authzid, password: password(secret)?, mechanism: "PLAIN" })
 }
