@@ -3,6 +3,7 @@
 //! What never lives here: a claim. Every number is measured in the same run as the one it is compared with,
 //! and absolute numbers say nothing about another machine.
 
+mod cpu;
 mod figures;
 mod imap;
 mod load;

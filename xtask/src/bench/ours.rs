@@ -52,7 +52,7 @@ pub fn start(binary: &Path, folder: &Path, offset: u16, accounts: &[String]) -> 
     let start = Instant::now();
     let mut server = Server::start(STEP, &mut command)?;
     wait_until_ready(&mut server, folder)?;
-    let target = Target { name: STEP, smtp: offset + 25, imap: offset + 143 };
+    let target = Target { name: STEP, smtp: offset + 25, imap: offset + 143, pids: vec![server.pid()] };
     Ok(Ours { target, started_in: start.elapsed(), server })
 }
 

@@ -101,7 +101,7 @@ pub fn start(folder: &Path, offset: u16) -> Result<Peers, Failed> {
         in_namespace("/usr/lib/postfix/sbin/master", &postfix).args(["-d", "-c"]).arg(postfix.join("etc")),
     )?;
     postfix.wait_for(smtp)?;
-    let target = Target { name: "Postfix and Dovecot", smtp, imap };
+    let target = Target { name: "Postfix and Dovecot", smtp, imap, pids: vec![dovecot.pid(), postfix.pid()] };
     Ok(Peers { target, _postfix: postfix, _dovecot: dovecot })
 }
 

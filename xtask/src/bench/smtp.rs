@@ -100,10 +100,10 @@ pub fn run(plan: &Plan) -> Result<(), Failed> {
         for row in &mut rows {
             let users = Plan::users(row.sessions, run);
             if let Some(theirs) = &theirs {
-                row.theirs.push(one(plan, theirs.target, &users, peers::PASSWORD, run)?);
+                row.theirs.push(one(plan, &theirs.target, &users, peers::PASSWORD, run)?);
             }
             if let Some(ours) = &ours {
-                row.ours.push(one(plan, ours.target, &users, ours::PASSWORD, run)?);
+                row.ours.push(one(plan, &ours.target, &users, ours::PASSWORD, run)?);
             }
         }
     }
@@ -111,16 +111,17 @@ pub fn run(plan: &Plan) -> Result<(), Failed> {
 }
 
 /// One run; on the way it prints what it found, since a whole bench takes minutes.
-fn one(plan: &Plan, target: Target, users: &[String], password: &str, run: usize) -> Result<Rates, Failed> {
+fn one(plan: &Plan, target: &Target, users: &[String], password: &str, run: usize) -> Result<Rates, Failed> {
     // What an earlier run left to be written is not this one's to pay.
     let _ = Command::new("sync").status();
     let rates = load::run(target, users, plan.messages, password)?;
     println!(
-        "  run {run}, {:2} sessions, {}: accepted {:.0}/s, in mailbox {:.0}/s",
+        "  run {run}, {:2} sessions, {}: accepted {:.0}/s, in mailbox {:.0}/s, {:.2} ms CPU",
         users.len(),
         target.name,
         rates.accepted,
-        rates.delivered
+        rates.delivered,
+        rates.cpu
     );
     Ok(rates)
 }
@@ -128,13 +129,14 @@ fn one(plan: &Plan, target: Target, users: &[String], password: &str, run: usize
 /// Prints the table; fails if a bar was missed.
 fn print(rows: &[Row], plan: &Plan) -> Result<(), Failed> {
     println!(
-        "\n4 KB messages a second, a new connection each, one mailbox a session; median of {} (least-most)\n",
+        "\n4 KB messages a second, a new connection each, one mailbox a session; median of {} (least-most).\n\
+         CPU: milliseconds of the server a message, the load's not counted.\n",
         plan.runs
     );
-    println!("{:8}   {:^28}   {:^28}", "", "Postfix and Dovecot", "Packetboat");
+    println!("{:8}   {:^35}   {:^35}", "", "Postfix and Dovecot", "Packetboat");
     println!(
-        "{:>8}   {:>8} {:>19}   {:>8} {:>19}   ratio   bar",
-        "sessions", "accepted", "in mailbox", "accepted", "in mailbox"
+        "{:>8}   {:>8} {:>19} {:>6}   {:>8} {:>19} {:>6}   ratio   bar",
+        "sessions", "accepted", "in mailbox", "CPU", "accepted", "in mailbox", "CPU"
     );
     let mut missed = Vec::new();
     for row in rows {
@@ -142,12 +144,14 @@ fn print(rows: &[Row], plan: &Plan) -> Result<(), Failed> {
         let ratio = middle(&row.ours, |r| r.delivered)
             .and_then(|ours| middle(&row.theirs, |r| r.delivered).map(|theirs| ours / theirs));
         println!(
-            "{:>8}   {:>8} {:>19}   {:>8} {:>19}   {:>5} {:>5}",
+            "{:>8}   {:>8} {:>19} {:>6}   {:>8} {:>19} {:>6}   {:>5} {:>5}",
             row.sessions,
             rate(middle(&row.theirs, |r| r.accepted)),
             range(&row.theirs),
+            cpu(&row.theirs),
             rate(middle(&row.ours, |r| r.accepted)),
             range(&row.ours),
+            cpu(&row.ours),
             ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.1}")),
             bar.map_or("-".to_owned(), |bar| format!("{bar:.0}")),
         );
@@ -170,6 +174,10 @@ fn middle(rates: &[Rates], which: impl Fn(&Rates) -> f64) -> Option<f64> {
 
 fn rate(rate: Option<f64>) -> String {
     rate.map_or("-".to_owned(), |rate| format!("{rate:.0}"))
+}
+
+fn cpu(rates: &[Rates]) -> String {
+    middle(rates, |r| r.cpu).map_or("-".to_owned(), |cpu| format!("{cpu:.2}"))
 }
 
 fn range(rates: &[Rates]) -> String {
