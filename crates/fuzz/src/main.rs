@@ -1,4 +1,5 @@
-//! `packetboat-fuzz [TARGET] [--seconds N] [--runs N] [--seed S] [--input HEX]`: runs one target, or all of them.
+//! `packetboat-fuzz [TARGET] [--seconds N] [--runs N] [--seed S] [--input HEX] [--last FILE]`: runs one target, or
+//! all of them. The input that is running is always to be found in FILE.
 //!
 //! Exit codes: 0 nothing found, 1 a failure (its input is printed as hexadecimal digits), 2 wrong usage.
 
@@ -7,7 +8,8 @@ use std::time::Duration;
 
 use packetboat_fuzz::{Bounds, Target, find, run, runner, targets};
 
-const USAGE: &str = "usage: packetboat-fuzz [TARGET] [--seconds N] [--runs N] [--seed S] [--input HEX]";
+const USAGE: &str =
+    "usage: packetboat-fuzz [TARGET] [--seconds N] [--runs N] [--seed S] [--input HEX] [--last FILE]";
 
 struct Wanted {
     targets: Vec<&'static Target>,
@@ -44,6 +46,7 @@ fn wanted(mut words: impl Iterator<Item = String>) -> Result<Wanted, String> {
             "--runs" => wanted.bounds = Bounds { runs: number(value()?)?, time: None },
             "--seed" => wanted.seed = number(value()?)?,
             "--input" => wanted.input = Some(runner::from_hex(&value()?).ok_or("not hexadecimal digits")?),
+            "--last" => runner::write_last(value()?.into()),
             name => wanted.targets.push(find(name).ok_or(format!("no such target: {name}"))?),
         }
     }

@@ -3,7 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Once;
+use std::path::PathBuf;
+use std::sync::{Once, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::dice::Dice;
@@ -52,6 +53,14 @@ pub struct Failure {
     pub message: String,
 }
 
+static LAST: OnceLock<PathBuf> = OnceLock::new();
+
+/// From now on every input is written to this file before it is run: for faults that end the process, such as an
+/// overflown stack, and for those that never end.
+pub fn write_last(path: PathBuf) {
+    LAST.get_or_init(|| path);
+}
+
 /// Runs the seeds, then mutants.
 pub fn run(target: &Target, seed: u64, bounds: Bounds) -> Report {
     let started = Instant::now();
@@ -93,6 +102,10 @@ fn one(target: &Target, input: &[u8], report: &mut Report) -> bool {
         return false;
     }
     report.runs += 1;
+    if let Some(path) = LAST.get() {
+        // A convenience of whoever looks for a fault; without it the run goes on.
+        let _ = std::fs::write(path, input);
+    }
     let started = Instant::now();
     let outcome = attempt(target.run, input);
     let took = started.elapsed();

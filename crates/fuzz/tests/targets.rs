@@ -40,4 +40,7 @@ targets! {
     summary: 20_000,
     header: 10_000,
     mailbox_name: 50_000,
+    words: 20_000,
+    body: 50_000,
+    address: 50_000,
 }

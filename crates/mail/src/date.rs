@@ -87,10 +87,10 @@ impl Written {
                 self.zone_offset(&token[at..]);
             }
             (b'0'..=b'9', _) if token.contains(&b':') => self.clock(token),
-            // `17-Jul-1996`
+            // `17-Jul-1996`; no piece holds a sign, so this goes no deeper.
             (b'0'..=b'9', Some(_)) => {
                 token
-                    .split(|octet| *octet == b'-')
+                    .split(|octet| matches!(octet, b'+' | b'-'))
                     .filter(|piece| !piece.is_empty())
                     .for_each(|p| self.token(p));
             }
@@ -291,6 +291,16 @@ mod tests {
             let found = parse(written.as_bytes()).map(format_rfc5322).unwrap_or_default();
             assert_eq!(found, plain, "{written}");
         }
+    }
+
+    /// Signs within numbers, of either kind and many of them, mean nothing.
+    #[test]
+    fn signs_anywhere() {
+        for bad in ["1+1", "1+", "1.+0000x", "1-+2", "1++--2", "9-+"] {
+            assert_eq!(parse(bad.as_bytes()), None, "{bad}");
+        }
+        assert_eq!(parse("1+".repeat(100_000).as_bytes()), None);
+        assert!(parse(b"1+Jan-1997 10:00").is_some());
     }
 
     /// RFC 9051 §6.4.4: disregarding time and timezone.

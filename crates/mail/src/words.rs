@@ -7,7 +7,7 @@ use memchr::{memchr, memmem};
 use crate::parameter::hex;
 use crate::{base64, charset, header};
 
-/// The value of a field as text, on one line and without control characters. Encoded words are decoded wherever
+/// The value of a field as text, on one line and without control characters but TAB. Encoded words are decoded wherever
 /// they stand, because many programs put them into quotes or run them into other text.
 pub fn decode(raw: &[u8]) -> String {
     let value = header::unfold(raw);

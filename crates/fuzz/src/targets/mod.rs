@@ -1,5 +1,6 @@
 //! The targets, one file per grammar.
 
+mod address;
 pub mod cut;
 mod imap_output;
 mod imap_reader;
@@ -13,16 +14,19 @@ mod sasl;
 mod smtp_session;
 mod smtp_words;
 pub mod talk;
+mod text;
 
+pub use address::address;
 pub use imap_reader::imap_reader;
 pub use imap_session::imap_session;
 pub use index::{index, summary};
 pub use lines::lines;
-pub use names::{header, mailbox_name};
+pub use names::{header, names};
 pub use pop3_session::pop3_session;
 pub use sasl::sasl;
 pub use smtp_session::smtp_session;
 pub use smtp_words::smtp_words;
+pub use text::{body_text, encoded_words};
 
 use crate::Target;
 
@@ -39,4 +43,7 @@ pub const ALL: &[&Target] = &[
     &index::SUMMARY,
     &names::HEADER,
     &names::MAILBOX_NAME,
+    &text::WORDS,
+    &text::BODY,
+    &address::TARGET,
 ];
