@@ -19,6 +19,8 @@ const INSTALLED: &[(&str, &str)] = &[
     ("mutt", "/usr/bin/mutt"),
     ("msmtp", "/usr/bin/msmtp"),
     ("swaks", "/usr/bin/swaks"),
+    // What swaks needs to speak TLS.
+    ("libnet-ssleay-perl", "/usr/share/doc/libnet-ssleay-perl"),
     ("curl", "/usr/bin/curl"),
     ("postgresql", "/usr/lib/postgresql"),
     ("python3", "/usr/bin/python3"),
