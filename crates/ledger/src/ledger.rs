@@ -10,6 +10,7 @@ use mail::{BlobId, LedgerId, ModSeq};
 
 use crate::Bell;
 use crate::body::BodyWriter;
+use crate::engine::embedded::{Embedded, Maintenance, OpenOptions};
 use crate::engine::memory::{FaultPlan, Memory};
 use crate::engine::postgres::Postgres;
 use crate::engine::{Any, Engine, View};
@@ -53,7 +54,20 @@ impl Ledger {
 
     /// The embedded engine on a data folder, made if missing.
     pub async fn open(folder: &Path) -> Result<Ledger, Error> {
-        Err(Error::Io(format!("the embedded engine cannot open {} yet", folder.display())))
+        Ledger::open_with(folder, OpenOptions::default()).await
+    }
+
+    /// The embedded engine with other options than everyone's.
+    pub async fn open_with(folder: &Path, options: OpenOptions) -> Result<Ledger, Error> {
+        Ok(Ledger { engine: Any::Embedded(Embedded::open(folder, options).await?) })
+    }
+
+    /// What looks after a data folder; `None` for the other engines.
+    pub fn maintenance(&self) -> Option<Maintenance> {
+        match &self.engine {
+            Any::Embedded(engine) => Some(Maintenance::new(engine.clone())),
+            _ => None,
+        }
     }
 
     /// The PostgreSQL engine, on a database named like `postgresql://user@host/database` or by libpq's

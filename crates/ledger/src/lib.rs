@@ -13,6 +13,9 @@ mod tx;
 
 pub use bell::Bell;
 pub use body::BodyWriter;
+pub use engine::embedded::{
+    Backup, Compacted, Damage, IndexKind, Maintenance, OpenOptions, Report, Stats, rebuild_index,
+};
 pub use engine::memory::{Fault, FaultPlan};
 pub use error::{CommitError, Error};
 pub use ledger::{Changes, Ledger};

@@ -1,5 +1,6 @@
 //! What an engine does. Private: callers cannot name one, so nobody reaches past the ledger.
 
+pub(crate) mod embedded;
 pub(crate) mod memory;
 pub(crate) mod postgres;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mail::{BlobId, LedgerId, ModSeq};
 
+use self::embedded::Embedded;
 use self::memory::Memory;
 use self::postgres::Postgres;
 use crate::bell::Bells;
@@ -89,6 +91,7 @@ pub(crate) trait Engine: Send + Sync + 'static {
 pub(crate) enum Any {
     Memory(Arc<Memory>),
     Postgres(Arc<Postgres>),
+    Embedded(Arc<Embedded>),
 }
 
 /// Calls the engine that is there.
@@ -97,6 +100,7 @@ macro_rules! each {
         match $any {
             Any::Memory($engine) => $call,
             Any::Postgres($engine) => $call,
+            Any::Embedded($engine) => $call,
         }
     };
 }
@@ -107,6 +111,7 @@ impl Any {
         match self {
             Any::Memory(_) => "memory",
             Any::Postgres(_) => "PostgreSQL",
+            Any::Embedded(_) => "embedded",
         }
     }
 
@@ -115,6 +120,7 @@ impl Any {
         match self {
             Any::Memory(memory) => memory.abandon(number),
             Any::Postgres(postgres) => postgres.abandon(number),
+            Any::Embedded(embedded) => embedded.abandon(number),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Every engine passes one suite, `contract`, and agrees with one model, `model`.
 
 mod contract;
+mod embedded;
 mod house;
 mod memory;
 mod model;
