@@ -152,6 +152,7 @@ impl Ledger {
         match &self.engine {
             Any::Memory(_) => Ok(0),
             Any::Postgres(postgres) => postgres.sweep().await,
+            Any::Embedded(engine) => Ok(Maintenance::new(engine.clone()).compact().await?.freed),
         }
     }
 
