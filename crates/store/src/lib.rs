@@ -5,6 +5,7 @@
 mod account;
 #[allow(dead_code)]
 mod change;
+mod changing;
 #[allow(dead_code)]
 mod codec;
 pub mod credential;
@@ -12,13 +13,23 @@ pub mod directory;
 #[allow(dead_code)]
 mod draft;
 mod error;
+mod filing;
 pub mod limits;
+mod mailboxes;
+mod maildrop;
 #[allow(dead_code)]
 mod name;
 mod retry;
 mod rows;
+mod search;
 mod store;
+mod view;
 
+pub use changing::{Copied, Flagged};
 pub use draft::Draft;
 pub use error::Error;
+pub use filing::{Arrival, Filed};
+pub use mailboxes::Usage;
+pub use maildrop::Maildrop;
+pub use rows::account::{INBOX, Quota};
 pub use store::{Committed, Store};
