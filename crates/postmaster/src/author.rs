@@ -52,7 +52,7 @@ const FIELDS: [(&str, bool); 4] =
 
 /// Reads a header section, with its closing empty line if it has one.
 pub(crate) fn read(section: &[u8]) -> Result<Claims, Fault> {
-    let mut claims = Claims { closed: section.is_empty() || is_closed(section), ..Claims::default() };
+    let mut claims = Claims { closed: is_closed(section), ..Claims::default() };
     let mut seen = [0_u32; FIELDS.len()];
     for field in header::fields(section) {
         if field.name.is_empty() || !is_folded(field.raw) {
@@ -242,4 +242,141 @@ fn in_word(letter: char) -> bool {
 
 fn is_text(letter: char) -> bool {
     letter == '\t' || !letter.is_control()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn authors(header: &str) -> Result<Vec<String>, Fault> {
+        Ok(read(header.as_bytes())?.authors.into_iter().map(|(_, address)| address.to_string()).collect())
+    }
+
+    fn from(value: &str) -> Option<Vec<String>> {
+        Some(addresses(value.as_bytes())?.iter().map(Address::to_string).collect())
+    }
+
+    /// RFC 5322 §3.4, Appendix A.
+    #[test]
+    fn what_people_write() {
+        for (value, wanted) in [
+            ("alice@x.test", "alice@x.test"),
+            ("<alice@x.test>", "alice@x.test"),
+            ("Alice <Alice@X.test>", "Alice@x.test"),
+            ("\"Alice, the first\" <alice@x.test>", "alice@x.test"),
+            ("Alice B. Cooper <alice@x.test>", "alice@x.test"),
+            ("Alice [dev] O'Hara <alice@x.test>", "alice@x.test"),
+            ("=?utf-8?Q?J=C3=B6rg?= <alice@x.test>", "alice@x.test"),
+            ("Jörg <jörg@bücher.test>", "jörg@bücher.test"),
+            ("\"ceo@bank.test\" <alice@x.test>", "alice@x.test"),
+            ("alice@x.test (Alice (really) \\) )", "alice@x.test"),
+            ("(a) Alice (b) < (c) alice@x.test (d) > (e)", "alice@x.test"),
+            ("\"a b\"@x.test", "\"a b\"@x.test"),
+            ("\"a\\\"b\" <\"a@b\"@x.test>", "\"a@b\"@x.test"),
+            ("a@[192.0.2.1]", "a@[192.0.2.1]"),
+            ("alice+list@x.test", "alice+list@x.test"),
+        ] {
+            assert_eq!(from(value), Some(vec![wanted.to_owned()]), "{value}");
+        }
+        let two = from("Alice <alice@x.test> , bob@y.test");
+        assert_eq!(two, Some(vec!["alice@x.test".into(), "bob@y.test".into()]));
+    }
+
+    /// After "Composition Kills" (USENIX Security 2020): what two parsers read in two ways.
+    #[test]
+    fn what_can_be_read_in_two_ways_is_not_read() {
+        for value in [
+            "",
+            "alice",
+            "Alice",
+            "<>",
+            "<alice>",
+            ",alice@x.test",
+            "alice@x.test,",
+            "alice@x.test, ,bob@x.test",
+            "alice@x.test ceo@bank.test",
+            "<alice@x.test> ceo@bank.test",
+            "<alice@x.test><ceo@bank.test>",
+            "<alice@x.test> <ceo@bank.test>",
+            "ceo@bank.test <alice@x.test>",
+            "<<alice@x.test>>",
+            "<alice@x.test",
+            "alice@x.test>",
+            "<@bank.test:alice@x.test>",
+            "<@bank.test,@b.test:alice@x.test>",
+            "Group: alice@x.test;",
+            "Group: ;",
+            "Group:ceo@bank.test;alice@x.test",
+            "alice@x.test;ceo@bank.test",
+            "alice@x.test@bank.test",
+            "alice@bank.test\\,@x.test",
+            "alice @x.test",
+            "alice@ x.test",
+            "alice@x.test (",
+            "alice@x.test )",
+            "\"alice@x.test",
+            "\"ceo@bank.test\"alice@x.test",
+            "a\"lic\"e@x.test",
+            "Alice\u{0}<ceo@bank.test> <alice@x.test>",
+            "\"a\u{0}b\" <alice@x.test>",
+            "(\u{0}) <alice@x.test>",
+            "alice@x..test",
+            "alice@[x.test",
+            "alice..b@x.test",
+        ] {
+            assert_eq!(from(value), None, "{value:?}");
+        }
+        // An encoded address is not decoded: it is a strange name at no domain, or at one.
+        assert_eq!(from("=?utf-8?Q?ceo=40bank.test?="), None);
+        let named = from("=?utf-8?Q?ceo=40bank.test=2C?=@x.test");
+        assert_eq!(named, Some(vec!["=?utf-8?Q?ceo=40bank.test=2C?=@x.test".into()]));
+    }
+
+    /// RFC 5322 §3.6.
+    #[test]
+    fn one_from_and_no_more() {
+        let one = "From: a@x.test\r\nSubject: s\r\n\r\n";
+        assert_eq!(authors(one), Ok(vec!["a@x.test".into()]));
+        for (header, fault) in [
+            ("", Fault::NoFrom),
+            ("\r\n", Fault::NoFrom),
+            ("Subject: s\r\n\r\n", Fault::NoFrom),
+            ("From: a@x.test\r\nfrom: b@x.test\r\n\r\n", Fault::Twice("From")),
+            ("From: a@x.test\r\nFrom : b@x.test\r\n\r\n", Fault::Twice("From")),
+            ("From: a@x.test\r\nFROM\t: b@x.test\r\n\r\n", Fault::Twice("From")),
+            ("From: a@x.test\r\nSender: a@x.test\r\nSender: b@x.test\r\n\r\n", Fault::Twice("Sender")),
+            ("From: a@x.test\r\nSender: \r\n\r\n", Fault::Unclear("Sender")),
+            ("From: a@x.test\r\nResent-From: <\r\n\r\n", Fault::Unclear("Resent-From")),
+            ("From: a@x.test\r\nno field\r\nFrom: b@x.test\r\n\r\n", Fault::NoField),
+            ("From: a@x.test\r\nFr\u{0}om: b@x.test\r\n\r\n", Fault::NoField),
+            ("From: a@x.test\r\nX: \u{0}\r\n\r\n", Fault::NoField),
+            ("From: a@x.test\nFrom: b@x.test\r\n\r\n", Fault::NoField),
+            ("From: a@x.test\rFrom: b@x.test\r\n\r\n", Fault::NoField),
+            (" From: b@x.test\r\nFrom: a@x.test\r\n\r\n", Fault::NoField),
+            ("From b@x.test Mon Jan 1\r\nFrom: a@x.test\r\n\r\n", Fault::NoField),
+        ] {
+            assert_eq!(authors(header), Err(fault), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn everybody_who_answers_for_it_is_named() {
+        let header = "From: a@x.test,\r\n b@x.test\r\nSender: c@x.test\r\nResent-From: d@x.test\r\n\
+            Resent-Sender: e@x.test\r\nResent-From: d@x.test\r\nReply-To: f@x.test\r\nTo: g@x.test\r\n\r\n";
+        let wanted = ["a", "b", "c", "d", "e"].map(|name| format!("{name}@x.test"));
+        assert_eq!(authors(header), Ok(wanted.to_vec()));
+        let many = format!("From: {}a@x.test\r\n\r\n", "a@x.test, ".repeat(limits::AUTHORS));
+        assert_eq!(authors(&many), Err(Fault::Unclear("From")));
+    }
+
+    #[test]
+    fn what_else_is_seen() {
+        let claims = |text: &str| {
+            let claims = read(text.as_bytes()).expect(text);
+            (claims.has_date, claims.has_id, claims.closed)
+        };
+        assert_eq!(claims("From: a@x.test\r\n\r\n"), (false, false, true));
+        assert_eq!(claims("From: a@x.test\r\nDATE: x\r\nMessage-Id: <a@b>\r\n"), (true, true, false));
+        assert_eq!(hops(b"Received: a\r\nReceived: b\r\n c\r\nX-Received: d\r\n\r\nReceived: e\r\n"), 2);
+    }
 }

@@ -10,13 +10,19 @@ pub const FIRST_WAIT: Duration = Duration::from_secs(1);
 pub const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// Failures after which an address is heard no more for a while.
 pub const ADDRESS_FAILURES: u32 = 10;
-/// One failure of an address is forgotten in this time. With `ADDRESS_FAILURES` that makes 50 guesses in a first day,
-/// and 40 in each that follows.
+/// One failure of an address is forgotten in this time. With `ADDRESS_FAILURES` that makes less than 50 guesses
+/// in a first day, and 40 in each that follows.
 pub const ADDRESS_FORGETS: Duration = Duration::from_secs(36 * 60);
 /// Failures after which a name is closed to addresses it has not logged in from, wherever they came from.
 pub const NAME_FAILURES: u32 = 50;
 /// One failure for a name is forgotten in this time.
 pub const NAME_FORGETS: Duration = Duration::from_secs(10 * 60);
+/// How long a wrong password is known again, so that repeating it does not count.
+pub const PASSWORD_REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+/// Failures that are counted at most.
+pub const LEVEL: u32 = 60;
+/// Queues in which the attempts of one address wait while as many of it as may fail are being judged.
+pub const TURNS: usize = 256;
 /// A name and an address that belong together are remembered for so long after a log-in.
 pub const FAMILIAR: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Addresses, names, and pairs of both that are remembered: each at most this many.

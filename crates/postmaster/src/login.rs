@@ -15,14 +15,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mail::{AccountId, Moment, Secret};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::limits;
 
 /// Counts what fails. Names and passwords are kept as keyed hashes only.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Guard {
     random: RandomState,
     counts: Mutex<Counts>,
+    /// Addresses share them by number.
+    turns: [Semaphore; limits::TURNS],
+}
+
+impl Default for Guard {
+    fn default() -> Guard {
+        let turns = std::array::from_fn(|_| Semaphore::new(limits::ADDRESS_FAILURES as usize));
+        Guard { random: RandomState::default(), counts: Mutex::default(), turns }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -37,13 +47,15 @@ struct Counts {
 struct Bucket {
     /// When all of them will be forgotten.
     empty_at: Moment,
-    /// The password that failed last: a program that repeats an old one all day is not guessing.
+    /// The password that failed last, and how long it is remembered: a program that repeats an old one all day is
+    /// not guessing.
     last: u64,
+    last_until: Moment,
 }
 
 impl Default for Bucket {
     fn default() -> Bucket {
-        Bucket { empty_at: Moment(0), last: 0 }
+        Bucket { empty_at: Moment(0), last: 0, last_until: Moment(0) }
     }
 }
 
@@ -69,10 +81,19 @@ impl Bucket {
         u32::try_from(left.div_ceil(forgets.as_millis().max(1))).unwrap_or(u32::MAX)
     }
 
-    /// One more; says how many there are now.
+    /// One more; says how many there are now. Beyond `limits::LEVEL` none are added, so that the end stays in sight.
     fn add(&mut self, forgets: Duration, now: Moment) -> u32 {
-        self.empty_at = self.empty_at.max(now).after(forgets);
+        if self.level(forgets, now) < limits::LEVEL {
+            self.empty_at = self.empty_at.max(now).after(forgets);
+        }
         self.level(forgets, now)
+    }
+
+    /// Whether it is the same password as the last; from now on it is the last.
+    fn repeats(&mut self, attempt: &Attempt, now: Moment) -> bool {
+        let repeats = self.last == attempt.password && now < self.last_until;
+        (self.last, self.last_until) = (attempt.password, now.after(limits::PASSWORD_REMEMBERED));
+        repeats
     }
 }
 
@@ -92,6 +113,13 @@ impl Guard {
         self.random.hash_one((name, password.expose()))
     }
 
+    /// Waits until few enough attempts of this address are being judged. Whoever sends a thousand at once is told of
+    /// the first failures before the rest are looked at.
+    pub(crate) async fn turn(&self, attempt: &Attempt) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.turns[(attempt.address % limits::TURNS as u64) as usize].acquire().await.ok()
+    }
+
     /// Whether the password is to be looked at: else too many have failed.
     pub(crate) fn admits(&self, attempt: &Attempt, now: Moment) -> bool {
         let counts = self.lock();
@@ -108,18 +136,17 @@ impl Guard {
         let mut counts = self.lock();
         let counts = &mut *counts;
         if let Some(familiar) = counts.familiar.get_mut(&attempt.pair).filter(|known| now < known.until) {
-            return wait_after(count(&mut familiar.failures, attempt, limits::ADDRESS_FORGETS, now));
+            let failures = &mut familiar.failures;
+            let repeated = failures.repeats(attempt, now);
+            return wait_after(count(failures, repeated, limits::ADDRESS_FORGETS, now));
         }
         make_room(&mut counts.addresses, now, |bucket| bucket.empty_at);
         make_room(&mut counts.names, now, |bucket| bucket.empty_at);
         let name = counts.names.entry(attempt.name).or_default();
-        let repeated = name.last == attempt.password && name.empty_at > now;
-        let by_name = count(name, attempt, limits::NAME_FORGETS, now);
+        let repeated = name.repeats(attempt, now);
+        let by_name = count(name, repeated, limits::NAME_FORGETS, now);
         let address = counts.addresses.entry(attempt.address).or_default();
-        let by_address = match repeated {
-            true => address.level(limits::ADDRESS_FORGETS, now),
-            false => address.add(limits::ADDRESS_FORGETS, now),
-        };
+        let by_address = count(address, repeated, limits::ADDRESS_FORGETS, now);
         wait_after(by_name.max(by_address))
     }
 
@@ -139,12 +166,8 @@ impl Guard {
 }
 
 /// Counts one more, unless it is the same password over again.
-fn count(bucket: &mut Bucket, attempt: &Attempt, forgets: Duration, now: Moment) -> u32 {
-    if bucket.last == attempt.password && bucket.empty_at > now {
-        return bucket.level(forgets, now);
-    }
-    bucket.last = attempt.password;
-    bucket.add(forgets, now)
+fn count(bucket: &mut Bucket, repeated: bool, forgets: Duration, now: Moment) -> u32 {
+    if repeated { bucket.level(forgets, now) } else { bucket.add(forgets, now) }
 }
 
 fn wait_after(failures: u32) -> Duration {
@@ -236,5 +259,174 @@ impl<K: Copy + Eq + Hash> Drop for Place<K> {
                 taken.remove(&self.key);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Moment = Moment(1_800_000_000_000);
+
+    fn peer(text: &str) -> IpAddr {
+        text.parse().expect(text)
+    }
+
+    /// One wrong log-in; `None` if it was not even looked at.
+    fn wrong(guard: &Guard, from: &str, user: &str, password: &str, now: Moment) -> Option<u64> {
+        let attempt = guard.attempt(peer(from), user, &Secret::new(password.as_bytes().to_vec()));
+        guard.admits(&attempt, now).then(|| guard.failed(&attempt, now).as_secs())
+    }
+
+    /// Whether a right one would have been looked at; if so, it succeeds.
+    fn right(guard: &Guard, from: &str, user: &str, now: Moment) -> bool {
+        let attempt = guard.attempt(peer(from), user, &Secret::new(b"right".to_vec()));
+        let admitted = guard.admits(&attempt, now);
+        if admitted {
+            guard.succeeded(&attempt, now);
+        }
+        admitted
+    }
+
+    fn later(minutes: u64) -> Moment {
+        NOW.after(Duration::from_secs(60 * minutes))
+    }
+
+    #[test]
+    fn waits_grow_after_the_second_failure_and_then_nothing_is_heard() {
+        let guard = Guard::default();
+        let waits: Vec<_> =
+            (0..12).map(|n| wrong(&guard, "192.0.2.1", "alice@x.test", &format!("{n}"), NOW)).collect();
+        let told = [0, 0, 1, 2, 4, 8, 15, 15, 15, 15].map(Some);
+        assert_eq!(waits[..10], told);
+        assert_eq!(waits[10..], [None, None]);
+        // It ends by itself, one guess at a time.
+        assert_eq!(wrong(&guard, "192.0.2.1", "alice@x.test", "a", later(35)), None);
+        assert_eq!(wrong(&guard, "192.0.2.1", "alice@x.test", "a", later(37)), Some(15));
+        assert_eq!(wrong(&guard, "192.0.2.1", "alice@x.test", "b", later(37)), None);
+        assert_eq!(wrong(&guard, "192.0.2.1", "alice@x.test", "c", later(24 * 60)), Some(0));
+    }
+
+    #[test]
+    fn an_address_may_guess_no_more_than_so_often_a_day() {
+        let guard = Guard::default();
+        let guesses = |day: u64| {
+            let minutes = day * 24 * 60..(day + 1) * 24 * 60;
+            let looked_at = |minute: &u64| {
+                wrong(&guard, "192.0.2.1", &format!("user{minute}@x.test"), "1234", later(*minute)).is_some()
+            };
+            minutes.filter(looked_at).count()
+        };
+        assert_eq!(guesses(0), 49);
+        assert_eq!(guesses(1), 40);
+    }
+
+    #[test]
+    fn a_network_counts_as_one() {
+        let guard = Guard::default();
+        for n in 0..10 {
+            assert!(wrong(&guard, &format!("2001:db8::{n}"), "a@x.test", &format!("{n}"), NOW).is_some());
+            assert!(wrong(&guard, "::ffff:192.0.2.1", "b@x.test", &format!("{n}"), NOW).is_some());
+        }
+        assert_eq!(wrong(&guard, "2001:db8::ffff:1:2:3", "c@x.test", "x", NOW), None);
+        assert_eq!(wrong(&guard, "192.0.2.1", "c@x.test", "x", NOW), None);
+        assert_eq!(wrong(&guard, "2001:db8:0:1::1", "c@x.test", "x", NOW), Some(0));
+        assert_eq!(wrong(&guard, "192.0.2.2", "c@x.test", "x", NOW), Some(0));
+    }
+
+    #[test]
+    fn spellings_of_a_name_count_together() {
+        let guard = Guard::default();
+        let spellings = ["alice@x.test", "ALICE@X.test", " alice@x.test", "\"alice\"@x.test"];
+        let waits: Vec<_> = (0..)
+            .zip(spellings)
+            .map(|(n, user)| wrong(&guard, &format!("192.0.2.{n}"), user, &format!("{n}"), NOW))
+            .collect();
+        assert_eq!(waits, [0, 0, 1, 2].map(Some));
+    }
+
+    #[test]
+    fn a_crowd_closes_a_name_to_strangers_but_not_to_its_owner() {
+        let guard = Guard::default();
+        assert!(right(&guard, "198.51.100.1", "alice@x.test", NOW));
+        for n in 0..u64::from(limits::NAME_FAILURES) {
+            let from = format!("2001:db8:0:{n:x}::1");
+            assert!(wrong(&guard, &from, "alice@x.test", &format!("{n}"), NOW).is_some());
+        }
+        assert_eq!(wrong(&guard, "203.0.113.9", "alice@x.test", "x", NOW), None);
+        assert_eq!(wrong(&guard, "203.0.113.9", "bob@x.test", "x", NOW), Some(0));
+        assert!(right(&guard, "198.51.100.1", "alice@x.test", NOW));
+    }
+
+    #[test]
+    fn a_neighbour_behind_the_same_address_locks_nobody_out() {
+        let guard = Guard::default();
+        assert!(right(&guard, "198.51.100.1", "alice@x.test", NOW));
+        for n in 0..10 {
+            assert!(wrong(&guard, "198.51.100.1", "bob@x.test", &format!("{n}"), NOW).is_some());
+        }
+        assert!(!right(&guard, "198.51.100.1", "carol@x.test", NOW));
+        assert!(right(&guard, "198.51.100.1", "alice@x.test", NOW));
+        // Being familiar is no licence to guess.
+        for n in 0..10 {
+            assert!(wrong(&guard, "198.51.100.1", "alice@x.test", &format!("{n}"), NOW).is_some());
+        }
+        assert!(!right(&guard, "198.51.100.1", "alice@x.test", NOW));
+        assert!(right(&guard, "198.51.100.1", "alice@x.test", later(37)));
+    }
+
+    #[test]
+    fn success_clears_the_name_and_not_the_address() {
+        let guard = Guard::default();
+        for n in 0..6 {
+            assert!(wrong(&guard, "192.0.2.1", "alice@x.test", &format!("{n}"), NOW).is_some());
+        }
+        assert!(right(&guard, "192.0.2.1", "alice@x.test", NOW));
+        assert_eq!(wrong(&guard, "192.0.2.2", "alice@x.test", "x", NOW), Some(0));
+        assert_eq!(wrong(&guard, "192.0.2.1", "bob@x.test", "x", NOW), Some(15));
+    }
+
+    #[test]
+    fn a_program_with_an_old_password_is_not_guessing() {
+        let guard = Guard::default();
+        for minute in 0..1000 {
+            assert_eq!(wrong(&guard, "192.0.2.1", "alice@x.test", "old", later(minute)), Some(0));
+        }
+        // But the same password for many names is guessing.
+        let tries = (0..20).map(|n| wrong(&guard, "192.0.2.2", &format!("u{n}@x.test"), "1234", NOW));
+        assert_eq!(tries.flatten().count(), 10);
+    }
+
+    #[test]
+    fn tables_have_an_end_and_the_worst_are_remembered() {
+        let guard = Guard::default();
+        for n in 0..10 {
+            wrong(&guard, "192.0.2.1", "alice@x.test", &format!("{n}"), NOW);
+        }
+        for n in 0..limits::REMEMBERED + 10 {
+            let from = format!("2001:db8:{:x}:{:x}::1", n >> 16, n & 0xffff);
+            wrong(&guard, &from, &format!("u{n}@x.test"), "x", NOW);
+            right(&guard, &from, &format!("v{n}@x.test"), NOW);
+        }
+        let counts = guard.lock();
+        assert!(counts.addresses.len() <= limits::REMEMBERED);
+        assert!(counts.names.len() <= limits::REMEMBERED);
+        assert!(counts.familiar.len() <= limits::REMEMBERED);
+        drop(counts);
+        assert_eq!(wrong(&guard, "192.0.2.1", "alice@x.test", "x", NOW), None);
+    }
+
+    #[test]
+    fn places_are_given_back() {
+        let places = Places::default();
+        let first = places.take(AccountId(1), 2).expect("a place");
+        let second = places.take(AccountId(1), 2).expect("a place");
+        assert!(places.take(AccountId(1), 2).is_none());
+        assert!(places.take(AccountId(2), 2).is_some());
+        drop(first);
+        assert!(places.take(AccountId(1), 2).is_some());
+        drop(second);
+        assert!(places.lock().is_empty());
+        assert!(places.take(AccountId(1), 0).is_none());
     }
 }

@@ -102,3 +102,120 @@ fn base32(number: u64, digits: u32) -> String {
     const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     (0..digits).rev().map(|digit| char::from(DIGITS[(number >> (5 * digit)) as usize & 31])).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use mail::AccountId;
+    use proto::TlsInfo;
+    use proto::login::LoggedIn;
+    use proto::smtp::ask::Recipient;
+
+    use super::*;
+
+    const NOW: Moment = Moment(1_800_000_000_000);
+
+    fn envelope() -> Envelope {
+        Envelope {
+            peer: "192.0.2.7".parse().expect("an address"),
+            helo: "mx.other.test".into(),
+            esmtp: true,
+            submission: false,
+            tls: None,
+            login: None,
+            sender: "bob@other.test".into(),
+            size: None,
+            eight_bit: false,
+            smtputf8: false,
+            recipients: vec![to("alice@x.test")],
+        }
+    }
+
+    fn to(address: &str) -> Recipient {
+        Recipient { address: address.into(), targets: Vec::new() }
+    }
+
+    fn written(envelope: &Envelope) -> String {
+        trace(envelope, "mail.x.test", "ID", NOW)
+    }
+
+    /// RFC 5321 §4.4.
+    #[test]
+    fn a_trace() {
+        assert_eq!(
+            written(&envelope()),
+            "Return-Path: <bob@other.test>\r\n\
+             Received: from mx.other.test ([192.0.2.7])\r\n\
+             \tby mail.x.test with ESMTP id ID\r\n\
+             \tfor <alice@x.test>;\r\n\
+             \tFri, 15 Jan 2027 08:00:00 +0000\r\n"
+        );
+        let two = Envelope { recipients: vec![to("a@x.test"), to("b@x.test")], ..envelope() };
+        assert!(!written(&two).contains("for <"));
+        let null = Envelope { sender: String::new(), ..envelope() };
+        assert!(written(&null).starts_with("Return-Path: <>\r\n"));
+        let six = Envelope { peer: "2001:db8::1".parse().expect("an address"), ..envelope() };
+        assert!(written(&six).contains(" ([IPv6:2001:db8::1])\r\n"));
+        let mapped = Envelope { peer: "::ffff:192.0.2.1".parse().expect("an address"), ..envelope() };
+        assert!(written(&mapped).contains(" ([192.0.2.1])\r\n"));
+    }
+
+    /// RFC 3848, RFC 6531 §4.3, RFC 8314 §4.3.
+    #[test]
+    fn how_it_came() {
+        let tls = || Some(TlsInfo { cipher: "TLS13_AES_256_GCM_SHA384".into(), ..TlsInfo::default() });
+        let login = || Some(LoggedIn { account: AccountId(1024), address: "a@x.test".into() });
+        let with = |envelope: &Envelope| {
+            let text = written(envelope);
+            let (_, rest) = text.split_once(" with ").expect("a protocol");
+            rest.split_once(" id ").expect("an id").0.to_owned()
+        };
+        assert_eq!(with(&Envelope { esmtp: false, ..envelope() }), "SMTP");
+        assert_eq!(with(&Envelope { login: login(), ..envelope() }), "ESMTPA");
+        assert_eq!(
+            with(&Envelope { tls: tls(), login: login(), ..envelope() }),
+            "ESMTPSA tls TLS_AES_256_GCM_SHA384"
+        );
+        assert_eq!(with(&Envelope { tls: Some(TlsInfo::default()), ..envelope() }), "ESMTPS");
+        assert_eq!(
+            with(&Envelope { smtputf8: true, tls: Some(TlsInfo::default()), ..envelope() }),
+            "UTF8SMTPS"
+        );
+    }
+
+    #[test]
+    fn nothing_that_was_said_ends_a_line() {
+        let bad = "x\r\nBcc: evil@x.test\r\n\r\n\0\u{85}\u{2028}(;)<>\"\t é";
+        let cipher = TlsInfo { cipher: "A\r\nB: c".into(), ..TlsInfo::default() };
+        let hostile = Envelope {
+            helo: bad.into(),
+            sender: bad.into(),
+            recipients: vec![to(bad)],
+            tls: Some(cipher),
+            ..envelope()
+        };
+        let text = written(&hostile);
+        assert_eq!(mail::header::fields(text.as_bytes()).count(), 2, "{text}");
+        assert!(text.split("\r\n").all(|line| !line.contains(char::is_control) || line.starts_with('\t')));
+        assert_eq!(text.matches('\r').count(), 5);
+        let long = Envelope { helo: "a".repeat(10_000), sender: "b".repeat(10_000), ..envelope() };
+        assert!(written(&long).lines().all(|line| line.len() <= 998));
+        let nameless = Envelope { helo: String::new(), ..envelope() };
+        assert!(written(&nameless).contains("from unknown ("));
+    }
+
+    #[test]
+    fn what_a_submission_lacks() {
+        assert_eq!(lacking(true, true, "h", "ID", NOW), "");
+        assert_eq!(
+            lacking(false, false, "mail.x.test", "ID", NOW),
+            "Date: Fri, 15 Jan 2027 08:00:00 +0000\r\nMessage-ID: <ID@mail.x.test>\r\n"
+        );
+    }
+
+    #[test]
+    fn no_two_messages_have_one_name() {
+        let names: std::collections::HashSet<String> = (0..5000).map(|_| message_id(NOW)).collect();
+        assert_eq!(names.len(), 5000);
+        assert!(names.iter().all(|name| name.len() == 20 && name.bytes().all(|b| b.is_ascii_alphanumeric())));
+    }
+}

@@ -69,6 +69,7 @@ impl Visit {
         let refused = |reason, wait| LoginAnswer::Refused { reason, wait };
         let guard = &self.postmaster.inner().guard;
         let attempt = guard.attempt(self.peer, &credentials.user, &credentials.password);
+        let _turn = guard.turn(&attempt).await;
         if !guard.admits(&attempt, now) {
             return refused(LoginRefusal::TooMany, limits::LONGEST_WAIT);
         }
