@@ -30,6 +30,8 @@ pub const REMEMBERED: usize = 50_000;
 
 /// Octets by which a kept body may be longer than a message: what is written before it.
 pub const TRACE: u64 = 64 * 1024;
+/// Octets that are written before a message, as a rule.
+pub const TRACE_USUAL: u64 = 512;
 /// Bodies on their way at once in one connection; a session needs one, and a second may overlap with its end.
 pub const BODIES: usize = 2;
 

@@ -102,7 +102,9 @@ impl Visit {
                 None => Ok(None),
             };
             let mailbox = mailbox.map_err(|error| refusal::smtp(&error, Some(recipient)))?;
-            let size = envelope.size.unwrap_or(0);
+            // What is written before the message takes room too; else the mailbox that is all but full would be found
+            // so only when the whole message has come, and each time again.
+            let size = envelope.size.unwrap_or(0).saturating_add(limits::TRACE_USUAL);
             let room = self.postmaster().store().may_file(*account, None, size).await;
             room.map_err(|error| refusal::smtp(&error, Some(recipient)))?;
             targets.push(Target { account: *account, mailbox });

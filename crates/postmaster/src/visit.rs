@@ -5,6 +5,7 @@
 use std::future;
 use std::net::IpAddr;
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mail::{AccountId, BlobId, BodyId, LedgerId, ModSeq, Moment};
@@ -66,33 +67,58 @@ impl Visit {
     ) -> LoginAnswer {
         // Who logs in again is another, or nobody.
         (self.login, self.place, self.maildrop) = (None, None, None);
-        let refused = |reason, wait| LoginAnswer::Refused { reason, wait };
-        let guard = &self.postmaster.inner().guard;
-        let attempt = guard.attempt(self.peer, &credentials.user, &credentials.password);
-        let _turn = guard.turn(&attempt).await;
-        if !guard.admits(&attempt, now) {
-            return refused(LoginRefusal::TooMany, limits::LONGEST_WAIT);
+        match self.judge(now, credentials, stays).await {
+            Ok((login, place)) => {
+                (self.login, self.place) = (Some(login.clone()), place);
+                LoginAnswer::Welcome(login)
+            }
+            Err((reason, wait)) => {
+                // What is no address may be a password in the wrong place.
+                let user = mail::Address::parse(&credentials.user, true).ok().map(|user| user.to_string());
+                tracing::info!(
+                    event = "login-refused",
+                    peer = %self.peer,
+                    user = %user.unwrap_or_default().escape_debug(),
+                    mechanism = credentials.mechanism,
+                    reason = ?reason,
+                    wait = wait.as_secs(),
+                );
+                LoginAnswer::Refused { reason, wait }
+            }
         }
-        let verdict = self.postmaster.checker().verify(&credentials.user, &credentials.password, now).await;
-        let (account, address) = match verdict {
+    }
+
+    async fn judge(
+        &self,
+        now: Moment,
+        credentials: &Credentials,
+        stays: bool,
+    ) -> Result<(LoggedIn, Option<Place>), (LoginRefusal, Duration)> {
+        let inner = self.postmaster.inner();
+        let attempt = inner.guard.attempt(self.peer, &credentials.user, &credentials.password);
+        let _turn = inner.guard.turn(&attempt).await;
+        if !inner.guard.admits(&attempt, now) {
+            return Err((LoginRefusal::TooMany, limits::LONGEST_WAIT));
+        }
+        let checker = self.postmaster.checker();
+        let (account, address) = match checker.verify(&credentials.user, &credentials.password, now).await {
             // Nobody acts for another here. RFC 4616 §2: who asks for it hears no more than a guesser.
             Verdict::Right { account, address } if acts_for_self(credentials, &address) => (account, address),
             Verdict::Right { .. } | Verdict::Wrong => {
-                return refused(LoginRefusal::Wrong, guard.failed(&attempt, now));
+                return Err((LoginRefusal::Wrong, inner.guard.failed(&attempt, now)));
             }
-            Verdict::Unavailable => return refused(LoginRefusal::Unavailable, std::time::Duration::ZERO),
+            Verdict::Unavailable => return Err((LoginRefusal::Unavailable, Duration::ZERO)),
         };
-        guard.succeeded(&attempt, now);
-        if stays {
-            let most = self.postmaster.policy().sessions_per_account;
-            let Some(place) = self.postmaster.inner().sessions.take(account, most) else {
-                return refused(LoginRefusal::TooManySessions, std::time::Duration::ZERO);
-            };
-            self.place = Some(place);
-        }
-        let login = LoggedIn { account, address };
-        self.login = Some(login.clone());
-        LoginAnswer::Welcome(login)
+        inner.guard.succeeded(&attempt, now);
+        let place = match stays {
+            true => Some(self.place_of(account).ok_or((LoginRefusal::TooManySessions, Duration::ZERO))?),
+            false => None,
+        };
+        Ok((LoggedIn { account, address }, place))
+    }
+
+    fn place_of(&self, account: AccountId) -> Option<Place> {
+        self.postmaster.inner().sessions.take(account, self.postmaster.policy().sessions_per_account)
     }
 
     /// Appends to a body in flight; a failure is remembered and told when the body is used.
@@ -145,4 +171,34 @@ impl Visit {
 fn acts_for_self(credentials: &Credentials, address: &str) -> bool {
     let Credentials { authzid, user, .. } = credentials;
     authzid.is_empty() || authzid == user || authzid.eq_ignore_ascii_case(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The server carries conversations from thread to thread.
+    #[test]
+    fn answers_may_be_sent_between_threads() {
+        fn sent<T: Send>(_: impl FnOnce(&'static mut Visit) -> T) {}
+        sent(|visit| visit.smtp(Moment(0), smtp_ask()));
+        sent(|visit| visit.imap(Moment(0), imap_ask()));
+        sent(|visit| visit.pop3(Moment(0), proto::pop3::ask::Ask::Open(AccountId(1024))));
+        sent(|visit| visit.keep(BodyId(1), Bytes::new()));
+        sent(|visit| visit.read(BlobId([0; 32]), 0..1));
+        sent(|visit| visit.ring(LedgerId(1), ModSeq(0)));
+    }
+
+    fn imap_ask() -> proto::imap::ask::Ask {
+        proto::imap::ask::Ask::Mailboxes { account: AccountId(1024), after: None }
+    }
+
+    fn smtp_ask() -> proto::smtp::ask::Ask {
+        proto::smtp::ask::Ask::Login(Credentials {
+            user: String::new(),
+            authzid: String::new(),
+            password: mail::Secret::new(Vec::new()),
+            mechanism: "PLAIN",
+        })
+    }
 }
