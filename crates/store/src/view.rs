@@ -117,24 +117,25 @@ impl Store {
         account: AccountId,
         mailbox: MailboxId,
         page: Vec<(MessageRow, u8)>,
-        mut next: Option<Uid>,
+        next: Option<Uid>,
     ) -> Result<(Vec<MessageRow>, Option<Uid>), Error> {
         let (mut rows, mut octets, mut left) = (Vec::with_capacity(page.len()), 0, &page[..]);
+        let mut last = None;
         while !left.is_empty() {
-            if octets > limits::SUMMARY_OCTETS {
-                let taken = page.len() - left.len();
-                next = Some(page[taken - 1].0.uid);
-                break;
-            }
             let (batch, rest) = left.split_at(batch(left.iter().map(|(_, pieces)| *pieces)));
             left = rest;
             let wanted: Vec<(Uid, u8)> = batch.iter().map(|(row, pieces)| (row.uid, *pieces)).collect();
             let encoded = self.read_summaries(account, mailbox, &wanted).await?;
             for ((row, _), encoded) in batch.iter().zip(encoded) {
-                let Some(encoded) = encoded else { continue };
-                octets += encoded.len();
-                let summary = Some(Arc::new(decode(&encoded)?));
-                rows.push(MessageRow { summary, ..row.clone() });
+                octets += encoded.as_ref().map_or(0, Bytes::len);
+                if octets > limits::SUMMARY_OCTETS && last.is_some() {
+                    return Ok((rows, last));
+                }
+                last = Some(row.uid);
+                if let Some(encoded) = encoded {
+                    let summary = Some(Arc::new(decode(&encoded)?));
+                    rows.push(MessageRow { summary, ..row.clone() });
+                }
             }
         }
         Ok((rows, next))

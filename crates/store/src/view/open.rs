@@ -92,6 +92,9 @@ pub(crate) struct View {
     /// Its last use, counted over all views.
     used: AtomicU64,
     messages: AtomicUsize,
+    /// Rows and log entries read for it.
+    #[cfg(test)]
+    reads: AtomicU64,
 }
 
 /// What one reading of the log came to.
@@ -117,6 +120,8 @@ impl View {
             begun: AtomicU64::new(0),
             used: AtomicU64::new(0),
             messages: AtomicUsize::new(0),
+            #[cfg(test)]
+            reads: AtomicU64::new(0),
         }
     }
 
@@ -130,6 +135,17 @@ impl View {
         let done = change(&mut state);
         self.messages.store(state.len(), Ordering::Relaxed);
         done
+    }
+
+    /// Counts what is read, so that tests can tell what something costs.
+    fn note(&self, _reads: usize) {
+        #[cfg(test)]
+        self.reads.fetch_add(_reads as u64, Ordering::Relaxed);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
     }
 
     /// Takes in whatever was durable when this was called.
@@ -172,6 +188,7 @@ impl View {
         let Changes::Log { entries, seen } = ledger.since(self.ledger, after, limit).await? else {
             return Ok(Round::Lost);
         };
+        self.note(1 + entries.len());
         let mut digest = Digest::default();
         for (at, entry) in &entries {
             match change::decode(entry) {
@@ -198,6 +215,7 @@ impl View {
 
     /// Reads everything. The log is asked for its end before, so what changes meanwhile is read there.
     async fn load(&self, ledger: &Ledger) -> Result<(), Error> {
+        self.note(2);
         let seen = ledger.head(self.ledger).await?;
         let Some(row) = ledger.get(self.ledger, &rows::mailbox(self.mailbox)).await? else {
             self.write(|state| *state = State::nothing(seen));
@@ -213,6 +231,7 @@ impl View {
     }
 
     async fn read_keywords(&self, ledger: &Ledger) -> Result<Keywords, Error> {
+        self.note(1);
         let row = ledger.get(self.ledger, &rows::keywords(self.mailbox)).await?;
         Ok(row.map(|row| Keywords::decode(&row.value)).transpose()?.unwrap_or_default())
     }
@@ -238,6 +257,7 @@ impl View {
     }
 
     async fn get_items(&self, ledger: &Ledger, keys: &[Bytes], items: &mut Vec<Item>) -> Result<(), Error> {
+        self.note(keys.len());
         for row in ledger.get_many(self.ledger, keys).await?.into_iter().flatten() {
             items.push(item(&row)?);
         }
@@ -254,6 +274,7 @@ impl View {
         loop {
             let (start, end) = rows::messages(self.mailbox, low, high);
             let page = ledger.scan(self.ledger, &start, &end, limits::SCAN).await?;
+            self.note(1 + page.len());
             for row in &page {
                 items.push(item(row)?);
             }
