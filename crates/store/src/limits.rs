@@ -36,6 +36,8 @@ pub const IMPORTED_OCTETS: u64 = 48 * 1024 * 1024;
 
 /// Rows read at once.
 pub const SCAN: usize = 4096;
+/// Log entries read first by a view that is nearly current, few enough that an engine has them at hand.
+pub const NEWS: usize = 64;
 /// Log entries read at once.
 pub const LOG: usize = 1024;
 /// Messages on one page of `View::rows`.
@@ -52,7 +54,11 @@ pub const SUMMARY_PIECE: usize = 512 * 1024;
 pub const SUMMARY: usize = 4 * 1024 * 1024;
 /// Octets of bodies answered by one `Store::octets`, and read at once anywhere.
 pub const OCTETS: u64 = 1024 * 1024;
-/// News kept in an open view; whoever has seen less is served from the ledger's log.
+/// Mailboxes open at once; those not used for longest are closed.
+pub const VIEWS: usize = 4096;
+/// Messages in all of them together, at 88 octets each.
+pub const VIEWED: usize = 4_000_000;
+/// News kept in an open view, counted in ranges of UIDs; whoever has seen less is served by comparing everything.
 pub const HISTORY: usize = 4096;
 /// Rounds in which a view looks for a state that no commit is changing just then.
 pub const SETTLE: u32 = 64;

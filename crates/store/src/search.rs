@@ -1,19 +1,235 @@
 //! SEARCH: keys over rows, summaries and bodies, a bounded number of messages at a time. RFC 9051 §6.4.4.
+//!
+//! Each message is judged by its row, then with its summary, then with its header, then with its text, and only
+//! as far as that is undecided.
 
-use mail::{AccountId, MailboxId, ModSeq, SearchKey, Uid, UidSet};
+mod key;
+mod text;
 
-use crate::{Error, Store};
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use bytes::Bytes;
+use mail::{AccountId, MailboxId, ModSeq, SearchKey, Summary, Uid, UidSet};
+
+use self::key::{Facts, Plan};
+use self::text::{Field, Piece};
+use crate::view::{Item, State, batch, decode};
+use crate::{Error, Store, limits};
+
+/// Messages that match or are undecided yet, ascending; the second says which.
+type Sifted = Vec<(Item, bool)>;
 
 impl Store {
-    /// Messages after `after` that match, ascending, with their modseq; `Some`: ask again from there.
+    /// Messages after `after` that match, ascending, with their modseq; `Some`: ask again from there. `NonExistent`:
+    /// the mailbox is gone. `Limit`: the key is too large.
     pub async fn search(
         &self,
-        _account: AccountId,
-        _mailbox: MailboxId,
-        _key: &SearchKey<UidSet>,
-        _recent_from: Uid,
-        _after: Option<Uid>,
+        account: AccountId,
+        mailbox: MailboxId,
+        key: &SearchKey<UidSet>,
+        recent_from: Uid,
+        after: Option<Uid>,
     ) -> Result<(Vec<(Uid, ModSeq)>, Option<Uid>), Error> {
-        todo!()
+        let view = self.view(account, mailbox).await?;
+        let (plan, sifted, next) = view.read(|state| {
+            if state.removed {
+                return Err(Error::NonExistent);
+            }
+            let plan = Plan::new(key, &state.keywords, recent_from)?;
+            let (sifted, next) = sift(&plan, state, after);
+            Ok((plan, sifted, next))
+        })?;
+        let (mut hits, mut summaries, mut octets) = (Vec::new(), VecDeque::new(), 0);
+        for (at, (item, open)) in sifted.iter().enumerate() {
+            let mut matches = true;
+            if *open {
+                if summaries.is_empty() {
+                    summaries = self.next_summaries(account, mailbox, &sifted[at..]).await?.into();
+                }
+                matches = match summaries.pop_front().flatten() {
+                    Some(encoded) => self.decide(account, &plan, item, &encoded, &mut octets).await?,
+                    None => false,
+                };
+            }
+            if matches {
+                hits.push((item.uid, item.modseq));
+            }
+            if octets > limits::SEARCHED_OCTETS && at + 1 < sifted.len() {
+                return Ok((hits, Some(item.uid)));
+            }
+        }
+        Ok((hits, next))
+    }
+
+    /// Encoded summaries of the next undecided messages.
+    async fn next_summaries(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        sifted: &[(Item, bool)],
+    ) -> Result<Vec<Option<Bytes>>, Error> {
+        let open = || sifted.iter().filter(|(_, open)| *open).map(|(item, _)| (item.uid, item.pieces));
+        let wanted: Vec<(Uid, u8)> = open().take(batch(open().map(|(_, pieces)| pieces))).collect();
+        self.read_summaries(account, mailbox, &wanted).await
+    }
+
+    /// Whether a message matches that its row alone does not decide.
+    async fn decide(
+        &self,
+        account: AccountId,
+        plan: &Plan<'_>,
+        item: &Item,
+        encoded: &[u8],
+        octets: &mut u64,
+    ) -> Result<bool, Error> {
+        let summary = decode(encoded)?;
+        let mut look = Look { store: self, account, item, whole: None, octets };
+        match look.decide(plan, &summary).await {
+            // It was removed while it was looked at.
+            Err(Error::NonExistent) => Ok(false),
+            // One damaged message must not hide all others.
+            Err(Error::Corrupt(what)) => {
+                tracing::warn!(
+                    account = account.0,
+                    uid = item.uid.0,
+                    what,
+                    "a message could not be searched"
+                );
+                Ok(false)
+            }
+            outcome => outcome,
+        }
     }
 }
+
+/// Judges by rows alone. The second says after which message there are more.
+fn sift(plan: &Plan<'_>, state: &State, after: Option<Uid>) -> (Sifted, Option<Uid>) {
+    let (mut sifted, mut open) = (Vec::new(), 0);
+    let mut items = state.after(after).enumerate().peekable();
+    while let Some((number, item)) = items.next() {
+        let verdict = plan.judge(&Facts { item, summary: None, fields: None, found: &[] });
+        if verdict != Some(false) {
+            sifted.push((*item, verdict.is_none()));
+            open += usize::from(verdict.is_none());
+        }
+        let enough = number + 1 == limits::SEARCHED_ROWS || open == limits::SEARCHED_MESSAGES;
+        if enough && items.peek().is_some() {
+            return (sifted, Some(item.uid));
+        }
+    }
+    (sifted, None)
+}
+
+/// A message that is being looked into.
+struct Look<'a> {
+    store: &'a Store,
+    account: AccountId,
+    item: &'a Item,
+    /// All of it, if it is small and its text is sought.
+    whole: Option<Bytes>,
+    /// Read for this search so far.
+    octets: &'a mut u64,
+}
+
+impl Look<'_> {
+    async fn decide(&mut self, plan: &Plan<'_>, summary: &Summary) -> Result<bool, Error> {
+        let item = self.item;
+        let facts = Facts { item, summary: Some(summary), fields: None, found: &[] };
+        if let Some(decided) = plan.judge(&facts) {
+            return Ok(decided);
+        }
+        if !plan.needles.is_empty() && item.size <= limits::OCTETS {
+            self.whole = Some(self.read(0..item.size).await?);
+        }
+        let mut found = vec![None; plan.needles.len()];
+        let fields = match plan.headers {
+            true => Some(text::fields(&self.header(&summary.root.header).await?)),
+            false => None,
+        };
+        if let Some(fields) = &fields {
+            seek(plan, &mut found, true, false, &text::of_fields(fields));
+        }
+        let judge = |found: &[Option<bool>]| {
+            plan.judge(&Facts { item, summary: Some(summary), fields: fields.as_deref(), found })
+        };
+        for piece in text::pieces(summary) {
+            if let Some(decided) = judge(&found) {
+                return Ok(decided);
+            }
+            self.seek_in(plan, &mut found, piece).await?;
+        }
+        // What was not found by now is not there.
+        found.iter_mut().for_each(|found| *found = Some(*found == Some(true)));
+        Ok(judge(&found).unwrap_or(false))
+    }
+
+    async fn seek_in(
+        &mut self,
+        plan: &Plan<'_>,
+        found: &mut [Option<bool>],
+        piece: Piece<'_>,
+    ) -> Result<(), Error> {
+        let text = |fields: Vec<Field>| text::of_fields(&fields);
+        match piece {
+            Piece::PartHeader(part) if plan.headers => {
+                let fields = text::fields(&self.header(&part.header).await?);
+                seek(plan, found, true, false, &text(fields));
+            }
+            Piece::PartHeader(_) => {}
+            Piece::InnerHeader(part) => {
+                let fields = text::fields(&self.header(&part.header).await?);
+                seek(plan, found, true, true, &text(fields));
+            }
+            Piece::Text(part) => {
+                let end = part.body.end.min(part.body.start.saturating_add(limits::SEARCHED_PART));
+                let octets = self.octets(part.body.start..end).await?;
+                seek(plan, found, true, true, &text::of_part(part, &octets));
+            }
+        }
+        Ok(())
+    }
+
+    async fn header(&mut self, range: &Range<u64>) -> Result<Bytes, Error> {
+        let end = range.end.min(range.start.saturating_add(limits::SEARCHED_HEADER));
+        self.octets(range.start..end).await
+    }
+
+    async fn octets(&mut self, range: Range<u64>) -> Result<Bytes, Error> {
+        let Some(whole) = &self.whole else { return self.read(range).await };
+        let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(whole.len());
+        Ok(whole.slice(within(range.start)..within(range.end.max(range.start))))
+    }
+
+    /// Reads a piece at a time, so that no engine has to hold more.
+    async fn read(&mut self, range: Range<u64>) -> Result<Bytes, Error> {
+        let mut octets = Vec::new();
+        let mut at = range.start;
+        while at < range.end {
+            let piece = self.store.octets(self.account, self.item.blob, at..range.end).await?;
+            if piece.is_empty() {
+                break;
+            }
+            at += piece.len() as u64;
+            *self.octets += piece.len() as u64;
+            if octets.is_empty() && at >= range.end {
+                return Ok(piece);
+            }
+            octets.extend_from_slice(&piece);
+        }
+        Ok(octets.into())
+    }
+}
+
+/// Seeks what has not been found; `headers` and `bodies` say for which kinds of keys this text counts.
+fn seek(plan: &Plan<'_>, found: &mut [Option<bool>], headers: bool, bodies: bool, text: &str) {
+    for (needle, found) in plan.needles.iter().zip(found) {
+        let counts = if needle.headers { headers } else { bodies };
+        if counts && found.is_none() && text.contains(&needle.folded) {
+            *found = Some(true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

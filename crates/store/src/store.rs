@@ -16,6 +16,7 @@ use crate::directory::Directory;
 use crate::draft::Draft;
 use crate::error::Error;
 use crate::limits;
+use crate::view::Views;
 
 /// Desks at which drafts are written; ledgers share them by number.
 const DESKS: usize = 64;
@@ -30,6 +31,7 @@ struct Shared {
     ledger: Ledger,
     desks: [Mutex<()>; DESKS],
     directory: Directory,
+    views: Views,
 }
 
 /// What a commit came to.
@@ -67,12 +69,17 @@ impl Store {
     pub fn new(ledger: Ledger) -> Store {
         let desks = std::array::from_fn(|_| Mutex::new(()));
         let directory = Directory::new(ledger.clone());
-        Store { shared: Arc::new(Shared { ledger, desks, directory }) }
+        Store { shared: Arc::new(Shared { ledger, desks, directory, views: Views::default() }) }
     }
 
     /// Where the rows are.
     pub fn ledger(&self) -> &Ledger {
         &self.shared.ledger
+    }
+
+    /// The open mailboxes.
+    pub(crate) fn views(&self) -> &Views {
+        &self.shared.views
     }
 
     /// Domains, people, aliases.
