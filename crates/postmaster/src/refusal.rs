@@ -94,3 +94,80 @@ pub(crate) fn pop3(error: &Error) -> String {
         Error::Unavailable(_) | Error::Busy | Error::AlreadyExists | Error::HasChildren => LATER.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mail::AccountId;
+
+    use super::*;
+
+    const SECRET: &str = "the words for the operator";
+
+    fn all() -> [Error; 11] {
+        [
+            Error::NonExistent,
+            Error::AlreadyExists,
+            Error::HasChildren,
+            Error::Cannot("so".into()),
+            Error::OverQuota(AccountId(1024)),
+            Error::Limit("so many".into()),
+            Error::TooBig,
+            Error::Full,
+            Error::Unavailable(SECRET.into()),
+            Error::Corrupt(SECRET.into()),
+            Error::Busy,
+        ]
+    }
+
+    /// RFC 3463: 4 in front of both, or 5; whatever is not the peer's fault is temporary.
+    #[test]
+    fn smtp_replies() {
+        for error in all() {
+            let reply = smtp(&error, Some("a@x.test"));
+            assert_eq!(reply.code / 100, u16::from(reply.enhanced.as_bytes()[0] - b'0'), "{error:?}");
+            assert_eq!(reply.code >= 500, error == Error::TooBig, "{error:?}");
+            assert!(!reply.text.contains(SECRET) && !reply.text.is_empty(), "{reply:?}");
+        }
+        let reply = smtp(&Error::OverQuota(AccountId(1)), Some("a@x.test"));
+        assert_eq!((reply.code, reply.enhanced), (452, "4.2.2"));
+        assert!(reply.text.contains("<a@x.test>"));
+        assert_eq!(smtp(&Error::Full, None).enhanced, "4.3.1");
+    }
+
+    #[test]
+    fn imap_codes() {
+        let code = |answer| match answer {
+            imap::ask::Answer::No { code, text } => {
+                assert!(!text.contains(SECRET) && !text.is_empty(), "{text}");
+                code
+            }
+            other => panic!("{other:?}"),
+        };
+        let codes = all().map(|error| code(imap(error)));
+        let wanted = [
+            Code::NonExistent,
+            Code::AlreadyExists,
+            Code::HasChildren,
+            Code::Cannot,
+            Code::OverQuota,
+            Code::Limit,
+            Code::TooBig,
+            Code::Unavailable,
+            Code::Unavailable,
+            Code::Corruption,
+            Code::Unavailable,
+        ];
+        assert_eq!(codes, wanted);
+        assert_eq!(code(imap_target(Error::NonExistent)), Code::TryCreate);
+        assert_eq!(code(imap_message(Error::NonExistent)), Code::None);
+        assert_eq!(code(imap_target(Error::Full)), Code::Unavailable);
+    }
+
+    #[test]
+    fn pop3_words() {
+        for error in all() {
+            let words = pop3(&error);
+            assert!(!words.contains(SECRET) && !words.is_empty(), "{words}");
+        }
+    }
+}

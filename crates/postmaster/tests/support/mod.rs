@@ -38,7 +38,11 @@ impl House {
     }
 
     pub async fn with(policy: Policy) -> House {
-        let store = Store::new(Ledger::memory());
+        House::over(Ledger::memory(), policy).await
+    }
+
+    pub async fn over(ledger: Ledger, policy: Policy) -> House {
+        let store = Store::new(ledger);
         let directory = store.directory();
         directory.add_domain("example.test", NOW).await.expect("domain");
         directory.add_domain("second.test", NOW.after(Duration::from_secs(1))).await.expect("domain");
