@@ -19,6 +19,8 @@ pub const NAME_FAILURES: u32 = 50;
 pub const NAME_FORGETS: Duration = Duration::from_secs(10 * 60);
 /// How long a wrong password is known again, so that repeating it does not count.
 pub const PASSWORD_REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+/// How often in a minute a wrong password may be repeated without counting.
+pub const REPEATS: u32 = 10;
 /// Failures that are counted at most.
 pub const LEVEL: u32 = 60;
 /// Queues in which the attempts of one address wait while as many of it as may fail are being judged.

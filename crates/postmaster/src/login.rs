@@ -47,15 +47,23 @@ struct Counts {
 struct Bucket {
     /// When all of them will be forgotten.
     empty_at: Moment,
-    /// The password that failed last, and how long it is remembered: a program that repeats an old one all day is
-    /// not guessing.
-    last: u64,
-    last_until: Moment,
+    last: Last,
+}
+
+/// The password that failed last: a program that repeats an old one all day is not guessing.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    password: u64,
+    at: Moment,
+    /// It has been repeated so often since `minute` began: each costs a hash, guess or not.
+    times: u32,
+    minute: Moment,
 }
 
 impl Default for Bucket {
     fn default() -> Bucket {
-        Bucket { empty_at: Moment(0), last: 0, last_until: Moment(0) }
+        let last = Last { password: 0, at: Moment(0), times: 0, minute: Moment(0) };
+        Bucket { empty_at: Moment(0), last }
     }
 }
 
@@ -89,11 +97,14 @@ impl Bucket {
         self.level(forgets, now)
     }
 
-    /// Whether it is the same password as the last; from now on it is the last.
+    /// Whether it is the same password as the last, and not too often; from now on it is the last.
     fn repeats(&mut self, attempt: &Attempt, now: Moment) -> bool {
-        let repeats = self.last == attempt.password && now < self.last_until;
-        (self.last, self.last_until) = (attempt.password, now.after(limits::PASSWORD_REMEMBERED));
-        repeats
+        let Last { password, at, times, minute } = self.last;
+        let known = password == attempt.password && now < at.after(limits::PASSWORD_REMEMBERED);
+        let fresh = !known || now >= minute.after(Duration::from_secs(60));
+        let (times, minute) = if fresh { (1, now) } else { (times.saturating_add(1), minute) };
+        self.last = Last { password: attempt.password, at: now, times, minute };
+        known && times <= limits::REPEATS
     }
 }
 
@@ -150,14 +161,18 @@ impl Guard {
         wait_after(by_name.max(by_address))
     }
 
-    /// The password was right: what was counted against the name is forgotten. What the address did to other names
-    /// is not.
+    /// The password was right. A name that comes from a new address clears itself; what the address did to other names
+    /// stays, and so does what strangers do to a name while its owner is at home.
     pub(crate) fn succeeded(&self, attempt: &Attempt, now: Moment) {
         let mut counts = self.lock();
+        let until = now.after(limits::FAMILIAR);
+        if let Some(familiar) = counts.familiar.get_mut(&attempt.pair).filter(|known| now < known.until) {
+            familiar.until = until;
+            return;
+        }
         counts.names.remove(&attempt.name);
         make_room(&mut counts.familiar, now, |familiar| familiar.until);
-        let familiar = Familiar { until: now.after(limits::FAMILIAR), failures: Bucket::default() };
-        counts.familiar.insert(attempt.pair, familiar);
+        counts.familiar.insert(attempt.pair, Familiar { until, failures: Bucket::default() });
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -376,6 +391,20 @@ mod tests {
     }
 
     #[test]
+    fn guessers_gain_nothing_while_the_owner_comes_and_goes() {
+        let guard = Guard::default();
+        let (mut neighbour, mut crowd) = (0, 0);
+        for n in 0..500 {
+            right(&guard, "198.51.100.1", "alice@x.test", NOW);
+            let from = format!("2001:db8:0:{n:x}::1");
+            neighbour += wrong(&guard, "198.51.100.1", "alice@x.test", &format!("{n}"), NOW).iter().count();
+            crowd += wrong(&guard, &from, "alice@x.test", &format!("{n}"), NOW).iter().count();
+        }
+        assert_eq!(neighbour, limits::ADDRESS_FAILURES as usize);
+        assert_eq!(crowd, limits::NAME_FAILURES as usize);
+    }
+
+    #[test]
     fn success_clears_the_name_and_not_the_address() {
         let guard = Guard::default();
         for n in 0..6 {
@@ -392,7 +421,9 @@ mod tests {
         for minute in 0..1000 {
             assert_eq!(wrong(&guard, "192.0.2.1", "alice@x.test", "old", later(minute)), Some(0));
         }
-        // But the same password for many names is guessing.
+        // But to send it all the time is work, and the same password for many names is guessing.
+        let tries = (0..100).map(|_| wrong(&guard, "192.0.2.3", "bob@x.test", "old", NOW));
+        assert_eq!(tries.flatten().count(), 19);
         let tries = (0..20).map(|n| wrong(&guard, "192.0.2.2", &format!("u{n}@x.test"), "1234", NOW));
         assert_eq!(tries.flatten().count(), 10);
     }
