@@ -10,10 +10,10 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use bytes::Bytes;
-use mail::{AccountId, MailboxId, ModSeq, SearchKey, Summary, Uid, UidSet};
+use mail::{AccountId, MailboxId, ModSeq, Part, SearchKey, Summary, Uid, UidSet};
 
 use self::key::{Facts, Plan};
-use self::text::{Field, Piece};
+use self::text::{Decoder, Field, Piece};
 use crate::view::{Item, State, batch, decode};
 use crate::{Error, Store, limits};
 
@@ -105,7 +105,7 @@ impl Store {
 
 /// Judges by rows alone. The second says after which message there are more.
 fn sift(plan: &Plan<'_>, state: &State, after: Option<Uid>) -> (Sifted, Option<Uid>) {
-    let (mut sifted, mut open) = (Vec::new(), 0);
+    let (mut sifted, mut open, rows) = (Vec::new(), 0, plan.rows());
     let mut items = state.after(after).enumerate().peekable();
     while let Some((number, item)) = items.next() {
         let verdict = plan.judge(&Facts { item, summary: None, fields: None, found: &[] });
@@ -113,7 +113,7 @@ fn sift(plan: &Plan<'_>, state: &State, after: Option<Uid>) -> (Sifted, Option<U
             sifted.push((*item, verdict.is_none()));
             open += usize::from(verdict.is_none());
         }
-        let enough = number + 1 == limits::SEARCHED_ROWS || open == limits::SEARCHED_MESSAGES;
+        let enough = number + 1 == rows || open == limits::SEARCHED_MESSAGES;
         if enough && items.peek().is_some() {
             return (sifted, Some(item.uid));
         }
@@ -183,9 +183,39 @@ impl Look<'_> {
             }
             Piece::Text(part) => {
                 let end = part.body.end.min(part.body.start.saturating_add(limits::SEARCHED_PART));
+                if end - part.body.start > limits::LARGE_TEXT {
+                    return self.seek_in_large(plan, found, part, part.body.start..end).await;
+                }
                 let octets = self.octets(part.body.start..end).await?;
-                seek(plan, found, true, true, &text::of_part(part, &octets));
+                let text = Decoder::of(part).decode(&octets);
+                seek(plan, found, true, true, &text);
             }
+        }
+        Ok(())
+    }
+
+    /// So that neither time nor memory runs out when many seek in large messages at once.
+    async fn seek_in_large(
+        &mut self,
+        plan: &Plan<'_>,
+        found: &mut [Option<bool>],
+        part: &Part,
+        range: Range<u64>,
+    ) -> Result<(), Error> {
+        let _turn = self.store.large_texts().acquire().await;
+        let octets = self.octets(range).await?;
+        let decoder = Decoder::of(part);
+        let open = plan.needles.iter().zip(&*found).enumerate().filter(|(_, (_, found))| found.is_none());
+        let needles: Vec<(usize, String)> =
+            open.map(|(number, (needle, _))| (number, needle.folded.clone())).collect();
+        let seek = move || {
+            let text = decoder.decode(&octets);
+            let there = needles.into_iter().filter(|(_, needle)| text.contains(needle));
+            there.map(|(number, _)| number).collect::<Vec<usize>>()
+        };
+        let there = tokio::task::spawn_blocking(seek).await;
+        for number in there.map_err(|error| Error::Unavailable(error.to_string()))? {
+            found[number] = Some(true);
         }
         Ok(())
     }

@@ -246,6 +246,15 @@ async fn rows_alone_are_bounded_too() {
     assert_eq!((hits, calls), (vec![50_009], 2));
 }
 
+#[tokio::test]
+async fn a_search_of_many_keys_looks_at_fewer_rows() {
+    let scene = Scene::new().await;
+    scene.fill(INBOX, 1000).await;
+    let many = Search::And(vec![not(Search::Larger(1_000_000)); 2500]);
+    let (hits, calls) = all(&scene, &many, Uid(1)).await;
+    assert_eq!((hits.len(), calls), (1000, 6), "199 rows a call");
+}
+
 /// Bodies are read a piece at a time, and a call ends when it has read enough.
 #[tokio::test]
 async fn large_bodies() {

@@ -30,7 +30,7 @@ pub(crate) struct Views {
 }
 
 impl Views {
-    /// The view of a mailbox, with all that is durable now; `NonExistent` never, it says itself that it is removed.
+    /// The view of a mailbox, with all that is durable now. That of a mailbox which is not there says so itself.
     pub(crate) async fn current(
         &self,
         ledger: &Ledger,
@@ -39,7 +39,8 @@ impl Views {
     ) -> Result<Arc<View>, Error> {
         let (view, new) = self.get(account, mailbox);
         let outcome = view.refresh(ledger).await;
-        if outcome.is_err() || view.read(|state| state.removed) {
+        // So is one that could not be read.
+        if view.read(|state| state.removed) {
             self.lock().remove(&(account, mailbox));
         } else if new {
             self.trim(&view);
