@@ -290,3 +290,34 @@ impl View {
 fn item(row: &Row) -> Result<Item, Error> {
     Ok(Item::new(rows::uid_of(&row.key)?, row.modseq, &Message::decode(&row.value)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::rows::account::INBOX;
+    use crate::scene::{ACCOUNT, Scene};
+
+    /// Those that wait while one is at work are served by the first of them; who comes later looks anew.
+    #[tokio::test]
+    async fn refreshes_that_wait_are_served_by_one() {
+        let scene = Scene::new().await;
+        scene.fill(INBOX, 10).await;
+        let view = scene.store.view(ACCOUNT, INBOX).await.unwrap();
+        let before = view.reads();
+        let at_work = view.refreshed.lock().await;
+        let waiting: Vec<_> = (0..10)
+            .map(|_| {
+                let (view, ledger) = (view.clone(), scene.store.ledger().clone());
+                tokio::spawn(async move { view.refresh(&ledger).await })
+            })
+            .collect();
+        // One thread: all of them run until they wait.
+        tokio::task::yield_now().await;
+        drop(at_work);
+        for task in waiting {
+            task.await.unwrap().unwrap();
+        }
+        assert_eq!(view.reads() - before, 1);
+        view.refresh(scene.store.ledger()).await.unwrap();
+        assert_eq!(view.reads() - before, 2);
+    }
+}

@@ -164,21 +164,6 @@ async fn an_open_view_costs_what_is_new() {
     assert!((5000..5100).contains(&cost), "{cost}");
 }
 
-#[tokio::test]
-async fn refreshes_that_wait_are_served_by_one() {
-    let scene = Scene::new().await;
-    scene.fill(INBOX, 10).await;
-    let view = scene.store.view(ACCOUNT, INBOX).await.unwrap();
-    let before = view.reads();
-    let read = || scene.store.since(ACCOUNT, INBOX, ModSeq(0));
-    // Polled one after the other, all of them ask before the first is served.
-    let (a, b, c, d) = tokio::join!(read(), read(), read(), read());
-    for changes in [a, b, c, d] {
-        assert_eq!(changes.unwrap().rows.len(), 10);
-    }
-    assert!(view.reads() - before <= 4);
-}
-
 /// More changes than a view remembers: all that changed is told, and all UIDs that are not there.
 #[tokio::test]
 async fn a_reader_behind_the_history_is_served_by_comparison() {
