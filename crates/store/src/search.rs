@@ -14,7 +14,7 @@ use mail::{AccountId, MailboxId, ModSeq, Part, SearchKey, Summary, Uid, UidSet};
 
 use self::key::{Facts, Plan};
 use self::text::{Decoder, Field, Piece};
-use crate::view::{Item, State, batch, decode};
+use crate::view::{Item, Place, State, batch};
 use crate::{Error, Store, limits};
 
 /// Messages that match or are undecided yet, ascending; the second says which.
@@ -47,10 +47,9 @@ impl Store {
                 if summaries.is_empty() {
                     summaries = self.next_summaries(account, mailbox, &sifted[at..]).await?.into();
                 }
-                matches = match summaries.pop_front().flatten() {
-                    Some(encoded) => self.decide(account, &plan, item, &encoded, &mut octets).await?,
-                    None => false,
-                };
+                let encoded = summaries.pop_front().flatten();
+                let place = Place { account, mailbox, uid: item.uid, blob: item.blob, size: item.size };
+                matches = self.decide(&plan, item, &place, encoded, &mut octets).await?;
             }
             if matches {
                 hits.push((item.uid, item.modseq));
@@ -77,25 +76,24 @@ impl Store {
     /// Whether a message matches that its row alone does not decide.
     async fn decide(
         &self,
-        account: AccountId,
         plan: &Plan<'_>,
         item: &Item,
-        encoded: &[u8],
+        place: &Place,
+        encoded: Option<Bytes>,
         octets: &mut u64,
     ) -> Result<bool, Error> {
-        let summary = decode(encoded)?;
-        let mut look = Look { store: self, account, item, whole: None, octets };
-        match look.decide(plan, &summary).await {
+        let look = async {
+            let Some(summary) = self.summary(place, encoded).await? else { return Ok(false) };
+            let mut look = Look { store: self, account: place.account, item, whole: None, octets };
+            look.decide(plan, &summary).await
+        };
+        match look.await {
             // It was removed while it was looked at.
             Err(Error::NonExistent) => Ok(false),
             // One damaged message must not hide all others.
             Err(Error::Corrupt(what)) => {
-                tracing::warn!(
-                    account = account.0,
-                    uid = item.uid.0,
-                    what,
-                    "a message could not be searched"
-                );
+                let (account, uid) = (place.account.0, place.uid.0);
+                tracing::warn!(account, uid, what, "a message could not be searched");
                 Ok(false)
             }
             outcome => outcome,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mail::{Flags, ModSeq, Uid, UidSet};
 
-use crate::rows::account::INBOX;
+use crate::rows::account::{self as rows, INBOX};
 use crate::scene::{ACCOUNT, Letter, Scene, every, flags, news, summary_of, told, uids};
 use crate::{Error, Store, limits};
 
@@ -283,6 +283,26 @@ async fn large_summaries() {
     }
     assert_eq!(seen, texts.len());
     assert!(pages >= 2, "about 8 MiB on {pages} pages");
+}
+
+/// A summary that was lost, or that another version wrote, is worked out again from the body.
+#[tokio::test]
+async fn summaries_that_cannot_be_read() {
+    let scene = Scene::new().await;
+    let texts = ["Subject: one\r\n\r\nfirst", "Subject: two\r\n\r\nsecond", "Subject: three\r\n\r\n"];
+    scene.file(INBOX, &texts.map(Letter::new)).await;
+    let work = async |mut draft: crate::Draft| {
+        draft.delete(rows::summary(INBOX, Uid(1), 0));
+        draft.put(rows::summary(INBOX, Uid(2), 0), vec![250, 1, 2, 3]);
+        Ok((draft, ()))
+    };
+    scene.store.change(ACCOUNT.ledger(), work).await.unwrap();
+    let (found, _) = scene.store.rows(ACCOUNT, INBOX, &every(), true, None).await.unwrap();
+    let summaries: Vec<_> = found.into_iter().map(|row| row.summary.unwrap()).collect();
+    assert_eq!(summaries, texts.map(|text| summary_of(text.as_bytes())));
+    let key = mail::SearchKey::Header("Subject".into(), "t".into());
+    let (hits, _) = scene.store.search(ACCOUNT, INBOX, &key, Uid(1), None).await.unwrap();
+    assert_eq!(hits.iter().map(|(uid, _)| uid.0).collect::<Vec<_>>(), [2, 3]);
 }
 
 #[tokio::test]
