@@ -57,7 +57,7 @@ pub const OCTETS: u64 = 1024 * 1024;
 /// Mailboxes open at once; those not used for longest are closed.
 pub const VIEWS: usize = 4096;
 /// Messages in all of them together, at 80 octets each.
-pub const VIEWED: usize = 4_000_000;
+pub const VIEWED: usize = 2_000_000;
 /// News kept in an open view, counted in ranges of UIDs; whoever has seen less is served by comparing everything.
 pub const HISTORY: usize = 4096;
 /// Rounds in which a view looks for a state that no commit is changing just then.

@@ -449,16 +449,18 @@ async fn readers_follow_whatever_happens() {
     }
 }
 
-/// The same with writers and readers on threads of their own.
+/// The same with writers and readers on threads of their own, and some of each in another process: a store with
+/// other desks and other views.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn readers_follow_writers_that_do_not_wait() {
     for first in 1..=6u64 {
         let scene = std::sync::Arc::new(Scene::new().await);
+        let elsewhere = std::sync::Arc::new(Scene { store: scene.afresh(), plan: scene.plan.clone() });
         let other = scene.make("Other").await;
         scene.file(INBOX, &letters(10)).await;
         let writers: Vec<_> = (0..3u64)
             .map(|writer| {
-                let scene = scene.clone();
+                let scene = if writer == 0 { elsewhere.clone() } else { scene.clone() };
                 let mut seed = (first * 10 + writer + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 tokio::spawn(async move {
                     for _ in 0..80 {
@@ -467,9 +469,9 @@ async fn readers_follow_writers_that_do_not_wait() {
                 })
             })
             .collect();
-        let readers: Vec<_> = (0..3)
-            .map(|_| {
-                let store = scene.store.clone();
+        let readers: Vec<_> = (0..4)
+            .map(|reader| {
+                let store = [&scene, &elsewhere][reader % 2].store.clone();
                 tokio::spawn(async move {
                     let mut reader = Reader::open(&store).await;
                     for _ in 0..200 {
