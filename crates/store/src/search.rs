@@ -17,6 +17,9 @@ use self::text::{Decoder, Field, Piece};
 use crate::view::{Item, Place, State, batch};
 use crate::{Error, Store, limits};
 
+/// Messages looked into before others get a turn: an engine may have all they take at hand, and then nothing waits.
+const TURN: usize = 32;
+
 /// Messages that match or are undecided yet, ascending; the second says which.
 type Sifted = Vec<(Item, bool)>;
 
@@ -40,7 +43,7 @@ impl Store {
             let (sifted, next) = sift(&plan, state, after);
             Ok((plan, sifted, next))
         })?;
-        let (mut hits, mut summaries, mut octets) = (Vec::new(), VecDeque::new(), 0);
+        let (mut hits, mut summaries, mut octets, mut looked) = (Vec::new(), VecDeque::new(), 0, 0);
         for (at, (item, open)) in sifted.iter().enumerate() {
             let mut matches = true;
             if *open {
@@ -50,6 +53,10 @@ impl Store {
                 let encoded = summaries.pop_front().flatten();
                 let place = Place { account, mailbox, uid: item.uid, blob: item.blob, size: item.size };
                 matches = self.decide(&plan, item, &place, encoded, &mut octets).await?;
+                looked += 1;
+                if looked % TURN == 0 {
+                    tokio::task::yield_now().await;
+                }
             }
             if matches {
                 hits.push((item.uid, item.modseq));
