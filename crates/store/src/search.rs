@@ -10,12 +10,15 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use bytes::Bytes;
-use mail::{AccountId, MailboxId, ModSeq, SearchKey, Summary, Uid, UidSet};
+use mail::{AccountId, MailboxId, ModSeq, Part, SearchKey, Summary, Uid, UidSet};
 
 use self::key::{Facts, Plan};
-use self::text::{Field, Piece};
-use crate::view::{Item, State, batch, decode};
+use self::text::{Decoder, Field, Piece};
+use crate::view::{Item, Place, State, batch};
 use crate::{Error, Store, limits};
+
+/// Messages looked into before others get a turn: an engine may have all they take at hand, and then nothing waits.
+const TURN: usize = 32;
 
 /// Messages that match or are undecided yet, ascending; the second says which.
 type Sifted = Vec<(Item, bool)>;
@@ -40,17 +43,20 @@ impl Store {
             let (sifted, next) = sift(&plan, state, after);
             Ok((plan, sifted, next))
         })?;
-        let (mut hits, mut summaries, mut octets) = (Vec::new(), VecDeque::new(), 0);
+        let (mut hits, mut summaries, mut octets, mut looked) = (Vec::new(), VecDeque::new(), 0, 0);
         for (at, (item, open)) in sifted.iter().enumerate() {
             let mut matches = true;
             if *open {
                 if summaries.is_empty() {
                     summaries = self.next_summaries(account, mailbox, &sifted[at..]).await?.into();
                 }
-                matches = match summaries.pop_front().flatten() {
-                    Some(encoded) => self.decide(account, &plan, item, &encoded, &mut octets).await?,
-                    None => false,
-                };
+                let encoded = summaries.pop_front().flatten();
+                let place = Place { account, mailbox, uid: item.uid, blob: item.blob, size: item.size };
+                matches = self.decide(&plan, item, &place, encoded, &mut octets).await?;
+                looked += 1;
+                if looked % TURN == 0 {
+                    tokio::task::yield_now().await;
+                }
             }
             if matches {
                 hits.push((item.uid, item.modseq));
@@ -77,25 +83,24 @@ impl Store {
     /// Whether a message matches that its row alone does not decide.
     async fn decide(
         &self,
-        account: AccountId,
         plan: &Plan<'_>,
         item: &Item,
-        encoded: &[u8],
+        place: &Place,
+        encoded: Option<Bytes>,
         octets: &mut u64,
     ) -> Result<bool, Error> {
-        let summary = decode(encoded)?;
-        let mut look = Look { store: self, account, item, whole: None, octets };
-        match look.decide(plan, &summary).await {
+        let look = async {
+            let Some(summary) = self.summary(place, encoded).await? else { return Ok(false) };
+            let mut look = Look { store: self, account: place.account, item, whole: None, octets };
+            look.decide(plan, &summary).await
+        };
+        match look.await {
             // It was removed while it was looked at.
             Err(Error::NonExistent) => Ok(false),
             // One damaged message must not hide all others.
             Err(Error::Corrupt(what)) => {
-                tracing::warn!(
-                    account = account.0,
-                    uid = item.uid.0,
-                    what,
-                    "a message could not be searched"
-                );
+                let (account, uid) = (place.account.0, place.uid.0);
+                tracing::warn!(account, uid, what, "a message could not be searched");
                 Ok(false)
             }
             outcome => outcome,
@@ -105,7 +110,7 @@ impl Store {
 
 /// Judges by rows alone. The second says after which message there are more.
 fn sift(plan: &Plan<'_>, state: &State, after: Option<Uid>) -> (Sifted, Option<Uid>) {
-    let (mut sifted, mut open) = (Vec::new(), 0);
+    let (mut sifted, mut open, rows) = (Vec::new(), 0, plan.rows());
     let mut items = state.after(after).enumerate().peekable();
     while let Some((number, item)) = items.next() {
         let verdict = plan.judge(&Facts { item, summary: None, fields: None, found: &[] });
@@ -113,7 +118,7 @@ fn sift(plan: &Plan<'_>, state: &State, after: Option<Uid>) -> (Sifted, Option<U
             sifted.push((*item, verdict.is_none()));
             open += usize::from(verdict.is_none());
         }
-        let enough = number + 1 == limits::SEARCHED_ROWS || open == limits::SEARCHED_MESSAGES;
+        let enough = number + 1 == rows || open == limits::SEARCHED_MESSAGES;
         if enough && items.peek().is_some() {
             return (sifted, Some(item.uid));
         }
@@ -183,9 +188,39 @@ impl Look<'_> {
             }
             Piece::Text(part) => {
                 let end = part.body.end.min(part.body.start.saturating_add(limits::SEARCHED_PART));
+                if end - part.body.start > limits::LARGE_TEXT {
+                    return self.seek_in_large(plan, found, part, part.body.start..end).await;
+                }
                 let octets = self.octets(part.body.start..end).await?;
-                seek(plan, found, true, true, &text::of_part(part, &octets));
+                let text = Decoder::of(part).decode(&octets);
+                seek(plan, found, true, true, &text);
             }
+        }
+        Ok(())
+    }
+
+    /// So that neither time nor memory runs out when many seek in large messages at once.
+    async fn seek_in_large(
+        &mut self,
+        plan: &Plan<'_>,
+        found: &mut [Option<bool>],
+        part: &Part,
+        range: Range<u64>,
+    ) -> Result<(), Error> {
+        let _turn = self.store.large_texts().acquire().await;
+        let octets = self.octets(range).await?;
+        let decoder = Decoder::of(part);
+        let open = plan.needles.iter().zip(&*found).enumerate().filter(|(_, (_, found))| found.is_none());
+        let needles: Vec<(usize, String)> =
+            open.map(|(number, (needle, _))| (number, needle.folded.clone())).collect();
+        let seek = move || {
+            let text = decoder.decode(&octets);
+            let there = needles.into_iter().filter(|(_, needle)| text.contains(needle));
+            there.map(|(number, _)| number).collect::<Vec<usize>>()
+        };
+        let there = tokio::task::spawn_blocking(seek).await;
+        for number in there.map_err(|error| Error::Unavailable(error.to_string()))? {
+            found[number] = Some(true);
         }
         Ok(())
     }

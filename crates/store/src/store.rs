@@ -10,7 +10,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use ledger::{CommitError, Ledger, Tx};
 use mail::{AccountId, BlobId, LedgerId, ModSeq};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 use crate::directory::Directory;
 use crate::draft::Draft;
@@ -32,6 +32,8 @@ struct Shared {
     desks: [Mutex<()>; DESKS],
     directory: Directory,
     views: Views,
+    /// Turns at decoding large texts.
+    large_texts: Semaphore,
 }
 
 /// What a commit came to.
@@ -69,7 +71,15 @@ impl Store {
     pub fn new(ledger: Ledger) -> Store {
         let desks = std::array::from_fn(|_| Mutex::new(()));
         let directory = Directory::new(ledger.clone());
-        Store { shared: Arc::new(Shared { ledger, desks, directory, views: Views::default() }) }
+        Store {
+            shared: Arc::new(Shared {
+                ledger,
+                desks,
+                directory,
+                views: Views::default(),
+                large_texts: Semaphore::new(limits::LARGE_TEXTS),
+            }),
+        }
     }
 
     /// Where the rows are.
@@ -80,6 +90,10 @@ impl Store {
     /// The open mailboxes.
     pub(crate) fn views(&self) -> &Views {
         &self.shared.views
+    }
+
+    pub(crate) fn large_texts(&self) -> &Semaphore {
+        &self.shared.large_texts
     }
 
     /// Domains, people, aliases.

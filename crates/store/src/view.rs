@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mail::{
-    AccountId, MailboxChanges, MailboxId, MailboxInfo, MessageRow, ModSeq, Selected, Summary, SystemFlags,
-    Uid, UidSet, UidValidity,
+    AccountId, BlobId, Indexer, MailboxChanges, MailboxId, MailboxInfo, MessageRow, ModSeq, Selected,
+    Summary, SystemFlags, Uid, UidSet, UidValidity,
 };
 
 pub(crate) use self::open::{View, Views};
@@ -132,16 +132,16 @@ impl Store {
                     return Ok((rows, last));
                 }
                 last = Some(row.uid);
-                if let Some(encoded) = encoded {
-                    let summary = Some(Arc::new(decode(&encoded)?));
-                    rows.push(MessageRow { summary, ..row.clone() });
+                let place = Place { account, mailbox, uid: row.uid, blob: row.blob, size: row.size };
+                if let Some(summary) = self.summary(&place, encoded).await? {
+                    rows.push(MessageRow { summary: Some(Arc::new(summary)), ..row.clone() });
                 }
             }
         }
         Ok((rows, next))
     }
 
-    /// Encoded summaries of these messages, `None` for those that are gone by now.
+    /// Encoded summaries of these messages, `None` where a row of it is missing.
     pub(crate) async fn read_summaries(
         &self,
         account: AccountId,
@@ -154,22 +154,53 @@ impl Store {
             .collect();
         let mut found = self.ledger().get_many(account.ledger(), &keys).await?.into_iter();
         let mut encoded = Vec::with_capacity(messages.len());
-        for (uid, pieces) in messages {
+        for (_, pieces) in messages {
             let pieces: Vec<_> = found.by_ref().take(usize::from(*pieces)).collect();
             let pieces: Option<Vec<Bytes>> = pieces.into_iter().map(|row| Some(row?.value)).collect();
-            match pieces.as_deref() {
-                Some([whole]) => encoded.push(Some(whole.clone())),
-                Some(pieces) => encoded.push(Some(pieces.concat().into())),
-                None if self.is_there(account, mailbox, *uid).await? => return Err(damaged()),
-                None => encoded.push(None),
-            }
+            encoded.push(pieces.map(|pieces| match &pieces[..] {
+                [whole] => whole.clone(),
+                pieces => pieces.concat().into(),
+            }));
         }
         Ok(encoded)
     }
 
-    async fn is_there(&self, account: AccountId, mailbox: MailboxId, uid: Uid) -> Result<bool, Error> {
-        Ok(self.ledger().get(account.ledger(), &rows::message(mailbox, uid)).await?.is_some())
+    /// The summary of a message, `None` if the message is gone. One that is lost, or written down as another version
+    /// did it, is worked out again.
+    pub(crate) async fn summary(
+        &self,
+        place: &Place,
+        encoded: Option<Bytes>,
+    ) -> Result<Option<Summary>, Error> {
+        if let Some(summary) = encoded.and_then(|encoded| Summary::decode(&encoded)) {
+            return Ok(Some(summary));
+        }
+        let (account, ledger) = (place.account.0, place.account.ledger());
+        let key = rows::message(place.mailbox, place.uid);
+        if self.ledger().get(ledger, &key).await?.is_none() {
+            return Ok(None);
+        }
+        tracing::warn!(account, mailbox = place.mailbox.0, uid = place.uid.0, "a summary cannot be read");
+        let (mut indexer, mut at) = (Indexer::new(), 0);
+        while at < place.size {
+            let piece = self.octets(place.account, place.blob, at..place.size).await?;
+            if piece.is_empty() {
+                return Err(rows::damaged("the body of a message"));
+            }
+            indexer.push(&piece);
+            at += piece.len() as u64;
+        }
+        Ok(Some(indexer.finish()))
     }
+}
+
+/// Where a message is, and its octets.
+pub(crate) struct Place {
+    pub(crate) account: AccountId,
+    pub(crate) mailbox: MailboxId,
+    pub(crate) uid: Uid,
+    pub(crate) blob: BlobId,
+    pub(crate) size: u64,
 }
 
 /// How many of these messages' summaries are read at once: at most so many rows, but always one message.
@@ -180,14 +211,6 @@ pub(crate) fn batch(pieces: impl Iterator<Item = u8>) -> usize {
         read <= limits::SUMMARIES
     });
     fits.count().max(1)
-}
-
-pub(crate) fn decode(encoded: &[u8]) -> Result<Summary, Error> {
-    Summary::decode(encoded).ok_or_else(damaged)
-}
-
-fn damaged() -> Error {
-    rows::damaged("the summary of a message")
 }
 
 /// A page of rows with the number of pieces of their summaries.

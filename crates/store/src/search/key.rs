@@ -51,6 +51,8 @@ pub(super) struct Plan<'a> {
     recent_from: Uid,
     /// Some header field may have to be read.
     pub(super) headers: bool,
+    /// How many keys it has.
+    keys: usize,
 }
 
 /// What is known of a message.
@@ -71,7 +73,7 @@ impl<'a> Plan<'a> {
         recent_from: Uid,
     ) -> Result<Plan<'a>, Error> {
         let always = Key::Always(true);
-        let mut plan = Plan { key: always, needles: Vec::new(), recent_from, headers: false };
+        let mut plan = Plan { key: always, needles: Vec::new(), recent_from, headers: false, keys: 0 };
         plan.key = plan.ready(key, keywords, 0)?;
         Ok(plan)
     }
@@ -85,6 +87,7 @@ impl<'a> Plan<'a> {
         if depth > limits::NESTING {
             return Err(Error::Limit("the search is nested too deeply".into()));
         }
+        self.keys += 1;
         let mut ready = |key| self.ready(key, keywords, depth + 1);
         Ok(match key {
             SearchKey::All => Key::Always(true),
@@ -128,6 +131,11 @@ impl<'a> Plan<'a> {
         }
         self.needles.push(Needle { folded, headers });
         Ok(Key::Text(self.needles.len() - 1))
+    }
+
+    /// How many rows are looked at by one call.
+    pub(super) fn rows(&self) -> usize {
+        (limits::SEARCHED_KEYS / self.keys.max(1)).clamp(1, limits::SEARCHED_ROWS)
     }
 
     /// Whether the message matches; `None` if that takes more facts.

@@ -246,6 +246,40 @@ async fn rows_alone_are_bounded_too() {
     assert_eq!((hits, calls), (vec![50_009], 2));
 }
 
+/// What is cheap decides first, in whatever order the keys were said.
+#[tokio::test]
+async fn nothing_is_read_that_is_not_needed() {
+    let scene = Scene::new().await;
+    scene.fill(INBOX, 1200).await;
+    let nothing = || Search::Set(uids(&[5000..=5000]));
+    let or = |a, b| Search::Or(Box::new(a), Box::new(b));
+    for key in [
+        Search::And(vec![body("x"), nothing()]),
+        Search::And(vec![text("x"), header("subject", "1"), not(Search::All)]),
+        not(or(header("to", ""), Search::All)),
+        Search::And(vec![or(body("x"), nothing()), nothing()]),
+    ] {
+        assert_eq!(all(&scene, &key, Uid(1)).await, (vec![], 1), "{key:?}");
+    }
+    // With the summaries read nothing matches, so no body has to be.
+    let big = "x".repeat(3 * limits::OCTETS as usize);
+    scene.file(INBOX, &vec![Letter::new(&format!("Subject: big\r\n\r\n{big}")); 4]).await;
+    let late = || Search::Set(uids(&[1201..=5000]));
+    let key = Search::And(vec![body("y"), late(), header("subject", "small")]);
+    assert_eq!(all(&scene, &key, Uid(1)).await, (vec![], 1));
+    let key = Search::And(vec![body("x"), late(), header("subject", "big")]);
+    assert_eq!(all(&scene, &key, Uid(1)).await, ((1201..=1204).collect(), 2));
+}
+
+#[tokio::test]
+async fn a_search_of_many_keys_looks_at_fewer_rows() {
+    let scene = Scene::new().await;
+    scene.fill(INBOX, 1000).await;
+    let many = Search::And(vec![not(Search::Larger(1_000_000)); 2500]);
+    let (hits, calls) = all(&scene, &many, Uid(1)).await;
+    assert_eq!((hits.len(), calls), (1000, 6), "199 rows a call");
+}
+
 /// Bodies are read a piece at a time, and a call ends when it has read enough.
 #[tokio::test]
 async fn large_bodies() {

@@ -40,10 +40,20 @@ pub(super) fn of_fields(fields: &[Field]) -> String {
     text
 }
 
-/// The octets of a part, decoded.
-pub(super) fn of_part(part: &Part, octets: &[u8]) -> String {
-    let charset = parameter::joined(&part.parameters, "charset");
-    fold(&body::text(octets, part.encoding.as_deref(), charset.as_deref()))
+/// How the octets of a part become text.
+pub(super) struct Decoder {
+    encoding: Option<Vec<u8>>,
+    charset: Option<Vec<u8>>,
+}
+
+impl Decoder {
+    pub(super) fn of(part: &Part) -> Decoder {
+        Decoder { encoding: part.encoding.clone(), charset: parameter::joined(&part.parameters, "charset") }
+    }
+
+    pub(super) fn decode(&self, octets: &[u8]) -> String {
+        fold(&body::text(octets, self.encoding.as_deref(), self.charset.as_deref()))
+    }
 }
 
 /// Something of a message that text is in.

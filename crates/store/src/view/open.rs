@@ -30,7 +30,7 @@ pub(crate) struct Views {
 }
 
 impl Views {
-    /// The view of a mailbox, with all that is durable now; `NonExistent` never, it says itself that it is removed.
+    /// The view of a mailbox, with all that is durable now. That of a mailbox which is not there says so itself.
     pub(crate) async fn current(
         &self,
         ledger: &Ledger,
@@ -39,7 +39,8 @@ impl Views {
     ) -> Result<Arc<View>, Error> {
         let (view, new) = self.get(account, mailbox);
         let outcome = view.refresh(ledger).await;
-        if outcome.is_err() || view.read(|state| state.removed) {
+        // So is one that could not be read.
+        if view.read(|state| state.removed) {
             self.lock().remove(&(account, mailbox));
         } else if new {
             self.trim(&view);
@@ -288,4 +289,35 @@ impl View {
 
 fn item(row: &Row) -> Result<Item, Error> {
     Ok(Item::new(rows::uid_of(&row.key)?, row.modseq, &Message::decode(&row.value)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rows::account::INBOX;
+    use crate::scene::{ACCOUNT, Scene};
+
+    /// Those that wait while one is at work are served by the first of them; who comes later looks anew.
+    #[tokio::test]
+    async fn refreshes_that_wait_are_served_by_one() {
+        let scene = Scene::new().await;
+        scene.fill(INBOX, 10).await;
+        let view = scene.store.view(ACCOUNT, INBOX).await.unwrap();
+        let before = view.reads();
+        let at_work = view.refreshed.lock().await;
+        let waiting: Vec<_> = (0..10)
+            .map(|_| {
+                let (view, ledger) = (view.clone(), scene.store.ledger().clone());
+                tokio::spawn(async move { view.refresh(&ledger).await })
+            })
+            .collect();
+        // One thread: all of them run until they wait.
+        tokio::task::yield_now().await;
+        drop(at_work);
+        for task in waiting {
+            task.await.unwrap().unwrap();
+        }
+        assert_eq!(view.reads() - before, 1);
+        view.refresh(scene.store.ledger()).await.unwrap();
+        assert_eq!(view.reads() - before, 2);
+    }
 }

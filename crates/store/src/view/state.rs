@@ -27,6 +27,9 @@ pub(crate) struct Item {
     pub(crate) blob: BlobId,
 }
 
+/// What `limits::VIEWED` is reckoned with.
+const _: () = assert!(size_of::<Item>() == 80);
+
 impl Item {
     pub(crate) fn new(uid: Uid, modseq: ModSeq, message: &Message) -> Item {
         Item {
@@ -323,4 +326,103 @@ impl State {
 /// The number that follows a UID.
 fn after(uid: Option<Uid>) -> u32 {
     uid.map_or(1, |uid| uid.0.saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::run;
+    use crate::name::Name;
+
+    const HERE: MailboxId = MailboxId(7);
+
+    fn message(uid: u32, modseq: u64) -> Item {
+        let message = Message {
+            flags: SystemFlags::SEEN,
+            keywords: 0,
+            date: Moment(0),
+            saved: Moment(0),
+            size: 1,
+            blob: BlobId([0; 32]),
+            pieces: 1,
+        };
+        Item::new(Uid(uid), ModSeq(modseq), &message)
+    }
+
+    fn opened() -> State {
+        let mailbox = Mailbox::new(&Name::inbox(), 1, None);
+        State::new(
+            ModSeq(3),
+            &mailbox,
+            Keywords::default(),
+            vec![message(1, 1), message(2, 2), message(3, 3)],
+        )
+    }
+
+    fn digest(entries: &[(u64, Record)]) -> Digest {
+        let mut digest = Digest::default();
+        for (at, record) in entries {
+            digest.take(HERE, ModSeq(*at), std::slice::from_ref(record));
+        }
+        digest
+    }
+
+    fn uids(rows: &[MessageRow]) -> Vec<u32> {
+        rows.iter().map(|row| row.uid.0).collect()
+    }
+
+    /// Rows are read after the log, and may be newer or gone by then; what they are for is told in any case, now
+    /// and again when the log comes to it.
+    #[test]
+    fn rows_newer_than_the_log() {
+        let mut state = opened();
+        let new = |uid, count| Record::New { mailbox: HERE, uids: run(Uid(uid), count) };
+        let flags = |uid| Record::Flags { mailbox: HERE, uids: run(Uid(uid), 1) };
+        let gone = |uid| Record::Gone { mailbox: HERE, uids: run(Uid(uid), 1) };
+        // Until 5 two came and 2 was changed; meanwhile 2 went by 6 and 4 was changed by 7.
+        let read = digest(&[(4, new(4, 2)), (5, flags(2))]);
+        let rows = [message(4, 7), message(5, 4)];
+        assert!(!read.fits(ModSeq(5), &rows));
+        state.learn(ModSeq(5), read, &rows, None);
+        let changes = state.since(ModSeq(3));
+        assert_eq!((uids(&changes.rows), changes.gone.to_string().as_str()), (vec![4, 5], "2"));
+        assert_eq!((changes.head, state.uid_next, state.highest), (ModSeq(5), Uid(6), ModSeq(5)));
+        let read = digest(&[(6, gone(2)), (7, flags(4))]);
+        let rows = [message(4, 7)];
+        assert!(read.fits(ModSeq(7), &rows));
+        state.learn(ModSeq(7), read, &rows, None);
+        let changes = state.since(ModSeq(5));
+        assert_eq!((uids(&changes.rows), changes.gone.to_string().as_str()), (vec![4], "2"));
+        assert_eq!((state.len(), uids(&state.since(ModSeq(0)).rows)), (4, vec![1, 3, 4, 5]));
+    }
+
+    #[test]
+    fn what_came_and_went_is_only_gone() {
+        let mut state = opened();
+        let came = Record::New { mailbox: HERE, uids: run(Uid(4), 1) };
+        let went = Record::Gone { mailbox: HERE, uids: run(Uid(4), 1) };
+        let elsewhere = Record::Gone { mailbox: MailboxId(8), uids: run(Uid(1), 3) };
+        let read = digest(&[(4, came), (5, elsewhere), (6, went)]);
+        assert!(read.fits(ModSeq(6), &[]));
+        state.learn(ModSeq(6), read, &[], None);
+        let changes = state.since(ModSeq(3));
+        assert_eq!((changes.rows.len(), changes.gone.to_string().as_str()), (0, "4"));
+        assert_eq!((state.uid_next, state.len()), (Uid(5), 3));
+    }
+
+    /// Room is given back when much is gone.
+    #[test]
+    fn the_dead_do_not_pile_up() {
+        let mailbox = Mailbox::new(&Name::inbox(), 1, None);
+        let items: Vec<Item> = (1..=1000).map(|uid| message(uid, 1)).collect();
+        let mut state = State::new(ModSeq(1), &mailbox, Keywords::default(), items);
+        for uid in 1..=999u32 {
+            let at = u64::from(uid) + 1;
+            let gone = Record::Gone { mailbox: HERE, uids: run(Uid(uid), 1) };
+            state.learn(ModSeq(at), digest(&[(at, gone)]), &[], None);
+            assert_eq!(state.len(), 1000 - uid as usize);
+            assert!(state.items.len() <= state.len() * 4 / 3 + 128);
+            assert_eq!(state.items().next().map(|item| item.uid), Some(Uid(uid + 1)));
+        }
+    }
 }
