@@ -295,6 +295,8 @@ impl Talk<smtp::Server> {
     pub async fn text(&mut self, message: &str) -> String {
         let reply = self.says("DATA").await;
         assert!(reply.starts_with("354"), "{reply}");
+        // RFC 5321 §4.5.2.
+        let message = message.replace("\r\n.", "\r\n..");
         self.sends(format!("{message}\r\n.\r\n").as_bytes()).await
     }
 
