@@ -426,10 +426,8 @@ impl Drop for Keeper {
         self.stop.asked.store(true, Ordering::SeqCst);
         drop(guard);
         self.stop.bell.notify_all();
-        if let Some(thread) = self.thread.take() {
-            if thread.join().is_err() {
-                tracing::error!("the thread of compaction panicked");
-            }
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread of compaction panicked");
         }
     }
 }

@@ -265,7 +265,7 @@ fn open_index(
 fn read_dead(index: &dyn Index) -> Result<Dead, Error> {
     let mut dead = Dead::new();
     index.snapshot()?.scan(index::DEAD.0, index::DEAD.1, &mut |key, value| {
-        let count = index::unseal(key, value.to_vec().into()).ok();
+        let count = index::unseal(key, &value.to_vec().into()).ok();
         let count = count.and_then(|(_, value)| value.as_ref().try_into().ok().map(u64::from_be_bytes));
         // A count that cannot be read only makes compaction look later.
         if let (Some(segment), Some(count)) = (index::dead_segment(key), count) {
@@ -360,7 +360,7 @@ impl Replay<'_> {
                 }
                 Found::Hole(Hole { harmless: true, .. }) => (),
                 Found::Hole(found) => hole = hole.or(Some((found.from, next))),
-                Found::Zeros { from } if from == 0 => hole = hole.or(Some((0, None))),
+                Found::Zeros { from: 0 } => hole = hole.or(Some((0, None))),
                 Found::Zeros { .. } => (),
             }
         }

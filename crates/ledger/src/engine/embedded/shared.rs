@@ -111,7 +111,7 @@ impl Shared {
             Some(known) => Ok(known),
             None => {
                 let key = index::row_key(ledger, key);
-                indexed.rows.get(&key)?.map(|value| index::unseal(&key, value.into())).transpose()
+                indexed.rows.get(&key)?.map(|value| index::unseal(&key, &value.into())).transpose()
             }
         };
         known.into_iter().zip(keys).map(find).collect()
@@ -148,7 +148,7 @@ impl Shared {
             }
             match newer.next_if(|(key, _)| key.as_ref() == inner) {
                 Some((key, row)) => found.extend(row.map(|(modseq, value)| (key, modseq, value))),
-                None => match index::unseal(key, Bytes::copy_from_slice(value)) {
+                None => match index::unseal(key, &Bytes::copy_from_slice(value)) {
                     Ok((modseq, value)) => found.push((Bytes::copy_from_slice(inner), modseq, value)),
                     Err(error) => wrong = Some(error),
                 },

@@ -220,10 +220,11 @@ impl Check<'_> {
     fn hole(&mut self, path: &str, number: u32, hole: &Hole) {
         self.holes |= !hole.harmless;
         let mut damage = Damage::of_hole(path, hole);
-        if hole.was.is_none() && !hole.harmless {
-            if let Some(change) = self.headless(number, hole) {
-                damage.name(&change);
-            }
+        if hole.was.is_none()
+            && !hole.harmless
+            && let Some(change) = self.headless(number, hole)
+        {
+            damage.name(&change);
         }
         self.report.damage.push(damage);
     }
@@ -316,7 +317,7 @@ impl Check<'_> {
     fn find(&self, ledger: LedgerId, inner: &[u8]) -> Result<Option<(ModSeq, Bytes)>, String> {
         let key = index::row_key(ledger, inner);
         let found = self.rows.get(&key).map_err(|error| error.to_string())?;
-        found.map(|value| index::unseal(&key, value.into())).transpose().map_err(|error| error.to_string())
+        found.map(|value| index::unseal(&key, &value.into())).transpose().map_err(|error| error.to_string())
     }
 
     fn row(&mut self, ledger: LedgerId, floor: ModSeq, row: &RowChange) -> Result<(), String> {
@@ -376,7 +377,7 @@ impl Check<'_> {
         let (mut rows, mut wrong) = (0, Vec::new());
         let outcome = self.rows.scan(index::ROWS.0, index::ROWS.1, &mut |key, value| {
             rows += 1;
-            match index::unseal(key, Bytes::copy_from_slice(value)) {
+            match index::unseal(key, &Bytes::copy_from_slice(value)) {
                 Err(error) => wrong.push(error.to_string()),
                 Ok((_, value)) => {
                     if let Some((ledger, [change::PLACE, blob @ ..])) = index::split_key(key) {

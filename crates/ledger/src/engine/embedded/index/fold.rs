@@ -79,7 +79,7 @@ impl<'a> Fold<'a> {
             None => self.before.get(key)?,
         };
         match sealed {
-            Some(sealed) => Ok(Some(unseal(key, sealed.into())?.1)),
+            Some(sealed) => Ok(Some(unseal(key, &sealed.into())?.1)),
             None => Ok(None),
         }
     }

@@ -142,7 +142,7 @@ impl Position {
 
     pub(crate) fn read(snapshot: &dyn Snapshot) -> Result<Option<Position>, Error> {
         let Some(value) = snapshot.get(POSITION)? else { return Ok(None) };
-        let (_, value) = unseal(POSITION, value.into())?;
+        let (_, value) = unseal(POSITION, &value.into())?;
         if value.len() != 28 {
             return Err(damaged(POSITION));
         }
@@ -164,7 +164,7 @@ pub(crate) fn seal(key: &[u8], modseq: ModSeq, value: &[u8]) -> Vec<u8> {
 }
 
 /// A row's modseq and value, verified.
-pub(crate) fn unseal(key: &[u8], value: Bytes) -> Result<(ModSeq, Bytes), Error> {
+pub(crate) fn unseal(key: &[u8], value: &Bytes) -> Result<(ModSeq, Bytes), Error> {
     if value.len() < 12 || value[..4] != checksum(key, &value[4..]).to_be_bytes() {
         return Err(damaged(key));
     }
