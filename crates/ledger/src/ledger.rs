@@ -62,6 +62,12 @@ impl Ledger {
         Ok(Ledger { engine: Any::Embedded(Embedded::open(folder, options).await?) })
     }
 
+    /// An engine that a test has put together.
+    #[cfg(test)]
+    pub(crate) fn over(engine: Any) -> Ledger {
+        Ledger { engine }
+    }
+
     /// What looks after a data folder; `None` for the other engines.
     pub fn maintenance(&self) -> Option<Maintenance> {
         match &self.engine {

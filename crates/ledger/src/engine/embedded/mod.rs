@@ -28,6 +28,8 @@ mod recover;
 mod reserve;
 mod segment;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use std::ops::Range;
