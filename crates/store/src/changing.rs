@@ -35,7 +35,7 @@ pub struct Copied {
 }
 
 /// A message as a draft has read it.
-type Read = (Uid, ModSeq, Message);
+pub(crate) type Read = (Uid, ModSeq, Message);
 
 impl Store {
     /// STORE. Messages that do not exist are passed over. RFC 9051 §6.4.6, RFC 7162 §3.1.3. `NonExistent`: the
@@ -188,15 +188,15 @@ async fn remove(draft: &mut Draft, mailbox: MailboxId, uids: &UidSet) -> Result<
 }
 
 /// COPY or MOVE within one account.
-struct Copying {
-    account: AccountId,
-    from: MailboxId,
-    to: MailboxId,
-    remove: bool,
+pub(crate) struct Copying {
+    pub(crate) account: AccountId,
+    pub(crate) from: MailboxId,
+    pub(crate) to: MailboxId,
+    pub(crate) remove: bool,
 }
 
 impl Copying {
-    async fn run(&self, draft: &mut Draft, messages: &[Read]) -> Result<Copied, Error> {
+    pub(crate) async fn run(&self, draft: &mut Draft, messages: &[Read]) -> Result<Copied, Error> {
         let target = draft.mailbox(self.to).await?;
         let (uid_validity, first) = (UidValidity(target.uid_validity), Uid(target.uid_next));
         let Some(count) = u32::try_from(messages.len()).ok().filter(|count| *count > 0) else {

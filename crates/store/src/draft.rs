@@ -157,6 +157,12 @@ impl Draft {
         self.account = Some(Loaded::new(account));
     }
 
+    /// Takes the row of the account away: from here on this ledger holds none.
+    pub(crate) fn forget_account(&mut self) {
+        self.account = None;
+        self.delete(rows::account());
+    }
+
     /// A mailbox, to look at.
     pub(crate) async fn mailbox(&mut self, id: MailboxId) -> Result<&Mailbox, Error> {
         self.load_mailbox(id).await.map(|loaded| &loaded.row)

@@ -19,6 +19,8 @@ mod mailboxes;
 mod maildrop;
 #[allow(dead_code)]
 mod name;
+mod removing;
+mod renaming;
 mod retry;
 mod rows;
 #[cfg(test)]
@@ -27,11 +29,11 @@ mod search;
 mod store;
 mod view;
 
+pub use account::Usage;
 pub use changing::{Copied, Flagged};
 pub use draft::Draft;
 pub use error::Error;
 pub use filing::{Arrival, Filed};
-pub use mailboxes::Usage;
 pub use maildrop::Maildrop;
 pub use rows::account::{INBOX, Quota};
 pub use store::{Committed, Store};

@@ -29,6 +29,10 @@ pub const REMOVED_PER_COMMIT: usize = 20_000;
 pub const COPIED_PER_COMMIT: usize = 50_000;
 /// Octets of rows written by one COPY, well below `ledger::limits::COMMIT`.
 pub const COPIED_OCTETS: usize = 48 * 1024 * 1024;
+/// Octets of summaries written by one delivery to all its targets.
+pub const FILED_OCTETS: usize = 48 * 1024 * 1024;
+/// Octets that the rows of a message take besides its summary, and a little more.
+pub const MESSAGE_ROW: u64 = 256;
 /// Messages filed by one `Store::import`.
 pub const IMPORTED_PER_COMMIT: usize = 1000;
 /// Octets of rows and small bodies filed by one `Store::import`.

@@ -89,7 +89,8 @@ impl Store {
         self.views().current(self.ledger(), account, mailbox).await
     }
 
-    async fn find_durable(&self, account: AccountId, name: &Name) -> Result<MailboxId, Error> {
+    /// The mailbox of this name, if that is durable.
+    pub(crate) async fn find_durable(&self, account: AccountId, name: &Name) -> Result<MailboxId, Error> {
         if name.is_inbox() {
             return Ok(rows::INBOX);
         }

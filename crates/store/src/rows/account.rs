@@ -139,7 +139,10 @@ pub(crate) fn all_retrieved(id: MailboxId, low: Uid, high: Uid) -> Span {
 
 /// The name that a key of a name or of a subscription tells.
 pub(crate) fn name_of(key: &[u8]) -> Result<String, Error> {
-    let octets = key.get(1..).unwrap_or_default();
+    name_behind_tag(key.get(1..).unwrap_or_default())
+}
+
+pub(crate) fn name_behind_tag(octets: &[u8]) -> Result<String, Error> {
     let text = octets.iter().map(|octet| if *octet == LEVEL { b'/' } else { *octet }).collect();
     String::from_utf8(text).map_err(|_| damaged("a mailbox name"))
 }
