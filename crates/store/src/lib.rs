@@ -19,6 +19,7 @@ mod mailboxes;
 mod maildrop;
 #[allow(dead_code)]
 mod name;
+mod recount;
 mod removing;
 mod renaming;
 mod retry;

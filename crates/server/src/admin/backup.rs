@@ -108,11 +108,7 @@ pub struct Restored {
 /// `data` must be empty or missing. `progress` is told octets done and in all.
 ///
 /// The folder is whole or holds nothing that could be opened: the copy gets its name at the end.
-pub fn restore(
-    backup: &Path,
-    data: &Path,
-    mut progress: impl FnMut(u64, u64),
-) -> Result<Restored, String> {
+pub fn restore(backup: &Path, data: &Path, mut progress: impl FnMut(u64, u64)) -> Result<Restored, String> {
     let source = office::ledger_folder(backup);
     if !source.join("format").is_file() {
         return Err(format!(

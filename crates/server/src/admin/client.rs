@@ -98,10 +98,9 @@ impl Client {
         let socket = office::socket(data);
         match UnixStream::connect(&socket).await {
             Ok(stream) => Ok(Some(Client::over(stream, Way::Running, None, data))),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(format!(
-                "{}: {error}; run this as root, or as the user of the server",
-                socket.display()
-            )),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(format!("{}: {error}; run this as root, or as the user of the server", socket.display()))
+            }
             // Nobody listens: no house runs, whatever is left of the socket.
             Err(_) => Ok(None),
         }

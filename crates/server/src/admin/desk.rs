@@ -162,7 +162,8 @@ fn read(octets: Vec<u8>) -> Result<Request, String> {
     let request = serde_json::from_slice(&octets);
     // Wiped: there may be a password in it. Nor may an error repeat what was read.
     drop(Secret::new(octets));
-    request.map_err(|_| "the request does not read; is the server of another version than the command?".into())
+    request
+        .map_err(|_| "the request does not read; is the server of another version than the command?".into())
 }
 
 /// Why there is no such account.

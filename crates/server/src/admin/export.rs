@@ -83,7 +83,7 @@ impl Desk {
             };
             for row in &page {
                 self.send_message(account, info, row, tally).await?;
-                if tally.messages % limits::PROGRESS == 0 {
+                if tally.messages.is_multiple_of(limits::PROGRESS) {
                     self.progress(tally.messages, tally.total, "messages").await?;
                 }
             }

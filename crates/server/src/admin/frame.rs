@@ -88,7 +88,8 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         Ok(Some(match kind {
             b'J' => Frame::Say(octets),
             b'H' => Frame::Head(
-                serde_json::from_slice(&octets).map_err(|_| strange("the head of a message does not read"))?,
+                serde_json::from_slice(&octets)
+                    .map_err(|_| strange("the head of a message does not read"))?,
             ),
             b'B' => Frame::Body(octets.into()),
             b'E' => Frame::End,

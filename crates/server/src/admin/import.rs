@@ -115,12 +115,7 @@ impl Desk {
         Ok(())
     }
 
-    async fn arrival(
-        &self,
-        head: &Head,
-        writer: BodyWriter,
-        indexer: Indexer,
-    ) -> Result<Arrival, Failure> {
+    async fn arrival(&self, head: &Head, writer: BodyWriter, indexer: Indexer) -> Result<Arrival, Failure> {
         let mut flags = Flags::default();
         for flag in &head.flags {
             // What is no flag (\Recent) is not kept.
