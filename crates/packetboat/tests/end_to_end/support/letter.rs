@@ -57,7 +57,7 @@ impl Letter {
         let attachment: String = (0..800).map(|n| format!("{:0>74}==\r\n", n * 7919)).collect();
         let body = format!(
             "ignored\r\n--outer\r\nContent-Type: multipart/alternative; boundary=inner\r\n\r\n\
-             --inner\r\n\r\nplain\r\n--inner\r\nContent-Type: text/html\r\n\r\n<p>html</p>\r\n--inner--\r\n\
+             --inner\r\n\r\nplain\r\n--inner\r\nContent-Type: text/html\r\n\r\n<p>html</p>\r\n--inner--\r\n\r\n\
              --outer\r\nContent-Type: application/pdf; name=\"a.pdf\"\r\n\
              Content-Disposition: attachment; filename=\"a.pdf\"\r\nContent-Transfer-Encoding: base64\r\n\r\n\
              {attachment}\r\n--outer--\r\n"
