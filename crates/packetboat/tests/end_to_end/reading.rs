@@ -109,7 +109,8 @@ fn curl_reads_by_imap_and_by_pop3() {
     let shelf = Shelf::new();
     for (scheme, port) in [("imaps", 993), ("imap", 143), ("pop3s", 995), ("pop3", 110)] {
         let read = (1..=shelf.letters.len()).map(|number| {
-            let what = if scheme.starts_with("imap") { format!("INBOX;UID={number}") } else { number.to_string() };
+            let what =
+                if scheme.starts_with("imap") { format!("INBOX;UID={number}") } else { number.to_string() };
             let mut curl = judge("curl", "/usr/bin/curl");
             curl.args(["--silent", "--show-error", "--ssl-reqd", "--cacert"]).arg(shelf.house.authority());
             curl.args(["--user", &format!("{ALICE}:{ALICE_PASSWORD}")]);
@@ -128,7 +129,8 @@ fn mbsync_reads_at_993_and_143() {
         let folder = shelf.house.folder(tls);
         mbsync(&shelf.house, &folder, tls, port);
         // A mark of mbsync's own, by which it finds a message again.
-        let read = maildir(&folder.join("INBOX")).iter().map(|text| without_fields(text, &["X-TUID:"])).collect();
+        let read =
+            maildir(&folder.join("INBOX")).iter().map(|text| without_fields(text, &["X-TUID:"])).collect();
         shelf.assert_all_read(read);
     }
     shelf.server.stop();

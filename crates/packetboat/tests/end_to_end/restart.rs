@@ -44,7 +44,7 @@ fn kill_9_under_load_loses_nothing_acknowledged_and_doubles_nothing() {
         let server = house.start();
         let mut load = python::script(&house, "smtp_load.py");
         load.args([&round.to_string(), &SENDERS.to_string(), BOB]);
-        let mut load = load.stdout(Stdio::piped()).spawn().expect("python3");
+        let mut load = load.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("python3");
         let mut said = BufReader::new(load.stdout.take().expect("standard output is piped")).lines();
         // Killed at a different place in each round, always with senders in the middle of something.
         let enough = acknowledged.len() + 20 + 17 * round;
@@ -62,7 +62,9 @@ fn kill_9_under_load_loses_nothing_acknowledged_and_doubles_nothing() {
                 server.kill();
             }
         }
-        assert!(load.wait().expect("its status").success(), "round {round}");
+        let load = load.wait_with_output().expect("its status");
+        let complaint = String::from_utf8_lossy(&load.stderr);
+        assert!(load.status.success(), "round {round}: the load says: {complaint}");
         assert!(server.is_none(), "round {round}: the load ended before the kill");
     }
     let server = house.start();

@@ -25,16 +25,20 @@ def send(number):
             say("begun", name)
             client.sendmail("sender@elsewhere.test", [recipient], text.encode())
             say("acknowledged", name)
-    except (OSError, house.smtplib.SMTPServerDisconnected):
-        # The kill. Any refusal is no such thing, and ends the script in error.
+    except house.smtplib.SMTPServerDisconnected:
+        return
+    except house.smtplib.SMTPException:
+        # A refusal is not the kill, though Python counts it among the errors of the system.
+        failed.set()
+        raise
+    except OSError:
         return
 
 
-failures = []
-threading.excepthook = lambda args: failures.append(args)
+failed = threading.Event()
 threads = [threading.Thread(target=send, args=(number,)) for number in range(senders)]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-sys.exit(f"{failures}" if failures else 0)
+sys.exit(failed.is_set())
