@@ -1,5 +1,6 @@
 //! No wrong door: seven ports, three ways to begin, twenty-one outcomes that are all defined.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::thread;
 
@@ -285,5 +286,19 @@ fn plain_login_opens_the_plain_doors_and_nothing_else_does() {
     let offered = relay.smtp("EHLO client.example.test", 250);
     assert!(!offered.contains("AUTH"), "{offered}");
     drop((imap, pop3, smtp, relay));
+    server.stop();
+}
+
+#[test]
+fn ipv6_has_the_same_doors_at_the_same_ports() {
+    let house = House::with(&["--listen", "::1"]);
+    let server = house.start();
+    for (port, speaks) in [(25, Smtp), (587, Submission), (143, Imap), (110, Pop3)] {
+        for address in [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)] {
+            let mut line = line::connect((address, house.port(port)).into());
+            greeting(&mut line, speaks);
+            goodbye(&mut line, speaks);
+        }
+    }
     server.stop();
 }

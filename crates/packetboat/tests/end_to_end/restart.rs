@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::support::{ALICE, BOB, House, Letter, python};
+use crate::support::letter::assert_same;
+use crate::support::{ALICE, ALICE_PASSWORD, BOB, House, Letter, below_trace, line, python};
 
 #[test]
 fn a_second_start_serves_the_same_mail() {
@@ -29,6 +30,37 @@ fn a_second_start_serves_the_same_mail() {
 
     let server = house.start();
     assert_eq!(python::read(&house, ALICE, "INBOX"), after);
+    server.stop();
+}
+
+#[test]
+fn a_drain_lets_a_message_be_finished_and_says_goodbye_to_who_waits() {
+    let house = House::new();
+    let server = house.start();
+    let trust = line::trust(house.authority(), &[]);
+    let mut idle = line::connect(house.address(993)).secure(&trust).expect("a handshake");
+    idle.expect("* OK");
+    idle.imap(&format!("LOGIN {ALICE} {ALICE_PASSWORD}"), "OK");
+    idle.imap("SELECT INBOX", "OK");
+    idle.ask("I IDLE", "+");
+    let mut sender = line::connect(house.address(25));
+    sender.expect("220 ");
+    sender.smtp("EHLO mx.elsewhere.test", 250);
+    sender.smtp("MAIL FROM:<sender@elsewhere.test>", 250);
+    sender.smtp(&format!("RCPT TO:<{ALICE}>"), 250);
+    sender.smtp("DATA", 354);
+    sender.send("Subject: half\r\n\r\nfirst half\r\n");
+
+    server.ask_to_stop();
+    // RFC 9051 §7.1.5. With this it is sure that the drain has begun.
+    idle.expect("* BYE");
+    sender.send("second half\r\n.\r\n");
+    sender.expect("250 ");
+    server.stop();
+
+    let server = house.start();
+    let inbox = python::read(&house, ALICE, "INBOX");
+    assert_same(below_trace(inbox.only()), b"Subject: half\r\n\r\nfirst half\r\nsecond half\r\n");
     server.stop();
 }
 

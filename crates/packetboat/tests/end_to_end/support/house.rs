@@ -174,9 +174,14 @@ impl Server {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// SIGTERM, as a service manager ends it: it drains and is done. Design: nothing more on stdout after `ready`.
+    /// SIGTERM, as a service manager ends it.
+    pub fn ask_to_stop(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("a signal to our own child");
+    }
+
+    /// The same, and it is done. Nothing more was said on standard output after `ready`.
     pub fn stop(mut self) {
-        self.signal(Signal::TERM);
+        self.ask_to_stop();
         let rest: Vec<String> = std::iter::from_fn(|| self.line()).collect();
         let status = self.child.wait().expect("its status");
         assert!(status.success(), "after SIGTERM: {status}");
@@ -187,11 +192,6 @@ impl Server {
     pub fn kill(mut self) -> ExitStatus {
         self.child.kill().expect("SIGKILL");
         self.child.wait().expect("its status")
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal).expect("a signal to our own child");
     }
 
     fn wait_until_ready(&mut self) {
