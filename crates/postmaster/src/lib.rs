@@ -2,15 +2,29 @@
 //!
 //! What never lives here: bytes on the wire, sockets, the layout of rows.
 
+mod author;
+mod body;
+mod imap;
+mod limits;
+mod login;
+mod pop3;
+mod received;
+mod refusal;
+mod smtp;
 mod visit;
 
 pub use visit::Visit;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use mail::AccountId;
 use store::Store;
 use store::credential::{Checker, Strength};
+
+use crate::login::{Guard, Places};
+use crate::pop3::Opened;
 
 /// What the administrator decides.
 #[derive(Clone, Debug)]
@@ -33,10 +47,22 @@ pub struct Postmaster {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     store: Store,
     checker: Checker,
-    policy: Policy,
+    pub(crate) policy: Policy,
+    pub(crate) guard: Guard,
+    /// IMAP and POP3 sessions of each account.
+    pub(crate) sessions: Places<AccountId>,
+    /// Locked maildrops.
+    pub(crate) maildrops: Places<AccountId>,
+    pub(crate) opened: Opened,
+}
+
+impl fmt::Debug for Postmaster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postmaster").field("policy", &self.inner.policy).finish_non_exhaustive()
+    }
 }
 
 impl Postmaster {
@@ -49,7 +75,20 @@ impl Postmaster {
         key: [u8; 32],
     ) -> Postmaster {
         let checker = Checker::new(store.directory(), strength, at_once, key);
-        Postmaster { inner: Arc::new(Inner { store, checker, policy }) }
+        let inner = Inner {
+            store,
+            checker,
+            policy,
+            guard: Guard::default(),
+            sessions: Places::default(),
+            maildrops: Places::default(),
+            opened: Opened::default(),
+        };
+        Postmaster { inner: Arc::new(inner) }
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
     }
 
     /// What is kept.

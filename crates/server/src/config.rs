@@ -21,6 +21,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Where we listen.
     pub doors: Vec<Door>,
+    /// Nothing was said about it: the standard doors, wherever this machine has an address.
+    pub standard: bool,
     /// Certificates; none means the house's own authority.
     pub certificates: Vec<CertFiles>,
     /// Passwords are taken without TLS.
@@ -119,6 +121,7 @@ impl Reader<'_> {
             hostname: String::new(),
             data: PathBuf::from("/var/lib/packetboat"),
             doors: Vec::new(),
+            standard: false,
             certificates: Vec::new(),
             plain_login: false,
             user: None,
@@ -141,6 +144,7 @@ impl Reader<'_> {
         } else {
             let any = [IpAddr::from([0, 0, 0, 0]), IpAddr::from([0u16; 8])];
             config.doors = standard_doors(&any, 0).unwrap_or_default();
+            config.standard = true;
         }
         if let Some(value) = table.get("certificate") {
             self.each(value, "certificate", |reader, t, at| {

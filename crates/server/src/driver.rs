@@ -34,7 +34,7 @@ const SCRATCH: usize = 64 * 1024;
 /// A peer that takes nothing for so long is gone.
 const WRITE_STALL: Duration = Duration::from_secs(300);
 /// A handshake takes no longer. research: total deadline per phase.
-const HANDSHAKE: Duration = Duration::from_secs(30);
+pub(crate) const HANDSHAKE: Duration = Duration::from_secs(30);
 /// How long we listen to a peer after our last word, so that it reads it before a reset.
 const LINGER: Duration = Duration::from_secs(2);
 

@@ -130,6 +130,12 @@ impl Draft {
         }
     }
 
+    /// The account, to look at.
+    pub(crate) async fn account_row(&mut self) -> Result<&Account, Error> {
+        self.load_account().await?;
+        self.account.as_ref().map(|loaded| &loaded.row).ok_or(Error::NonExistent)
+    }
+
     /// Fails unless this ledger holds an account.
     pub(crate) async fn load_account(&mut self) -> Result<(), Error> {
         if self.account.is_none() {

@@ -21,6 +21,8 @@ mod maildrop;
 mod name;
 mod retry;
 mod rows;
+#[cfg(test)]
+mod scene;
 mod search;
 mod store;
 mod view;

@@ -36,9 +36,11 @@ pub const IMPORTED_OCTETS: u64 = 48 * 1024 * 1024;
 
 /// Rows read at once.
 pub const SCAN: usize = 4096;
+/// Log entries read first by a view that is nearly current, few enough that an engine has them at hand.
+pub const NEWS: usize = 64;
 /// Log entries read at once.
 pub const LOG: usize = 1024;
-/// Messages on one page of `View::rows`.
+/// Messages on one page of `Store::rows`.
 pub const ROWS_PAGE: usize = 1000;
 /// The same, with summaries.
 pub const SUMMARIES_PAGE: usize = 250;
@@ -52,21 +54,31 @@ pub const SUMMARY_PIECE: usize = 512 * 1024;
 pub const SUMMARY: usize = 4 * 1024 * 1024;
 /// Octets of bodies answered by one `Store::octets`, and read at once anywhere.
 pub const OCTETS: u64 = 1024 * 1024;
-/// News kept in an open view; whoever has seen less is served from the ledger's log.
+/// Mailboxes open at once; those not used for longest are closed.
+pub const VIEWS: usize = 4096;
+/// Messages in all of them together, at 80 octets each.
+pub const VIEWED: usize = 2_000_000;
+/// News kept in an open view, counted in ranges of UIDs; whoever has seen less is served by comparing everything.
 pub const HISTORY: usize = 4096;
 /// Rounds in which a view looks for a state that no commit is changing just then.
 pub const SETTLE: u32 = 64;
 
-/// Messages whose row alone decides, looked at by one `View::search`.
+/// Messages whose row alone decides, looked at by one `Store::search`.
 pub const SEARCHED_ROWS: usize = 50_000;
-/// Messages whose summary or octets were read by one `View::search`.
+/// Judgements of one key about one row, by one `Store::search`: a search of many keys looks at fewer messages.
+pub const SEARCHED_KEYS: usize = 1_000_000;
+/// Messages whose summary or octets were read by one `Store::search`.
 pub const SEARCHED_MESSAGES: usize = 500;
-/// Octets of bodies read by one `View::search` before it stops; it always finishes a message.
+/// Octets of bodies read by one `Store::search` before it stops; it always finishes a message.
 pub const SEARCHED_OCTETS: u64 = 8 * 1024 * 1024;
 /// Octets of one header section looked at by a search.
 pub const SEARCHED_HEADER: u64 = 1024 * 1024;
 /// Octets of one text part looked at by a search; what is beyond is not found.
 pub const SEARCHED_PART: u64 = 16 * 1024 * 1024;
+/// A text part of more octets is decoded aside, and few of them at a time.
+pub const LARGE_TEXT: u64 = 128 * 1024;
+/// So many.
+pub const LARGE_TEXTS: usize = 4;
 /// Different BODY and TEXT strings in one search.
 pub const NEEDLES: usize = 64;
 /// Nesting of search keys.

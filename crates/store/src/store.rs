@@ -10,12 +10,13 @@ use std::task::Poll;
 use bytes::Bytes;
 use ledger::{CommitError, Ledger, Tx};
 use mail::{AccountId, BlobId, LedgerId, ModSeq};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 use crate::directory::Directory;
 use crate::draft::Draft;
 use crate::error::Error;
 use crate::limits;
+use crate::view::Views;
 
 /// Desks at which drafts are written; ledgers share them by number.
 const DESKS: usize = 64;
@@ -30,6 +31,9 @@ struct Shared {
     ledger: Ledger,
     desks: [Mutex<()>; DESKS],
     directory: Directory,
+    views: Views,
+    /// Turns at decoding large texts.
+    large_texts: Semaphore,
 }
 
 /// What a commit came to.
@@ -67,12 +71,29 @@ impl Store {
     pub fn new(ledger: Ledger) -> Store {
         let desks = std::array::from_fn(|_| Mutex::new(()));
         let directory = Directory::new(ledger.clone());
-        Store { shared: Arc::new(Shared { ledger, desks, directory }) }
+        Store {
+            shared: Arc::new(Shared {
+                ledger,
+                desks,
+                directory,
+                views: Views::default(),
+                large_texts: Semaphore::new(limits::LARGE_TEXTS),
+            }),
+        }
     }
 
     /// Where the rows are.
     pub fn ledger(&self) -> &Ledger {
         &self.shared.ledger
+    }
+
+    /// The open mailboxes.
+    pub(crate) fn views(&self) -> &Views {
+        &self.shared.views
+    }
+
+    pub(crate) fn large_texts(&self) -> &Semaphore {
+        &self.shared.large_texts
     }
 
     /// Domains, people, aliases.
