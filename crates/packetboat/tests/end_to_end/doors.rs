@@ -79,7 +79,7 @@ fn every_way_to_begin_has_its_outcome_at_every_port() {
         let cells = MATRIX.map(|cell| {
             let (house, trust) = (&house, &trust);
             let name = format!("{:?} at {}", cell.2, cell.0);
-            let cell = move || judge(cell, line::connect(house.address(cell.0)), trust);
+            let cell = move || judge(house, cell, trust);
             (name.clone(), thread::Builder::new().name(name).spawn_scoped(scope, cell).expect("a thread"))
         });
         cells.into_iter().filter_map(|(name, cell)| cell.join().is_err().then_some(name)).collect()
@@ -89,10 +89,11 @@ fn every_way_to_begin_has_its_outcome_at_every_port() {
 }
 
 fn judge(
+    house: &House,
     (port, speaks, _, outcome): (u16, Speaks, Begins, Outcome),
-    mut line: Plain,
     trust: &Arc<ClientConfig>,
 ) {
+    let mut line = line::connect(house.address(port));
     match outcome {
         ServedWithoutLogin => {
             greeting(&mut line, speaks);
@@ -109,12 +110,12 @@ fn judge(
                 Imap => drop(line.imap("STARTTLS", "OK")),
                 Pop3 => drop(line.ask("STLS", "+OK")),
             }
-            served(line.secure(trust).expect("a handshake"), speaks);
+            served(house, line.secure(trust).expect("a handshake"), speaks);
         }
         ServedInsideTls => {
             let mut line = line.secure(trust).expect("a handshake");
             greeting(&mut line, speaks);
-            served(line, speaks);
+            served(house, line, speaks);
         }
         RefusedAtFirstWord => {
             line.send(match speaks {
@@ -122,9 +123,9 @@ fn judge(
                 Imap => "T CAPABILITY\r\n",
                 Pop3 => "CAPA\r\n",
             });
-            refusal(&mut line, speaks, port);
+            refusal(house, &mut line, speaks, port);
         }
-        RefusedAfterSilence => refusal(&mut line, speaks, port),
+        RefusedAfterSilence => refusal(house, &mut line, speaks, port),
     }
 }
 
@@ -171,7 +172,7 @@ fn no_login<S: std::io::Read + std::io::Write>(line: &mut Line<S>, speaks: Speak
 }
 
 /// Inside TLS everything is there that belongs to the port, and the upgrade is not offered again.
-fn served<S: std::io::Read + std::io::Write>(mut line: Line<S>, speaks: Speaks) {
+fn served<S: std::io::Read + std::io::Write>(house: &House, mut line: Line<S>, speaks: Speaks) {
     match speaks {
         Smtp => {
             let offered = line.smtp("EHLO client.example.test", 250);
@@ -179,7 +180,10 @@ fn served<S: std::io::Read + std::io::Write>(mut line: Line<S>, speaks: Speaks) 
             // Who tries all the same is told where.
             line.send("AUTH PLAIN\r\n");
             let said = line.read();
-            assert!(said.starts_with('5') && said.contains("587") && said.contains("465"), "{said}");
+            assert!(said.starts_with('5'), "{said}");
+            for port in [587, 465] {
+                assert!(said.contains(&house.port(port).to_string()), "{port} is not named: {said}");
+            }
         }
         Submission => {
             let offered = line.smtp("EHLO client.example.test", 250);
@@ -219,18 +223,22 @@ fn goodbye<S: std::io::Read + std::io::Write>(line: &mut Line<S>, speaks: Speaks
 }
 
 /// A person reads this in an error box: it says what the port wants and what to choose.
-fn refusal(line: &mut Plain, speaks: Speaks, port: u16) {
+fn refusal(house: &House, line: &mut Plain, speaks: Speaks, port: u16) {
     let said = line.expect(match speaks {
         Smtp | Submission => "554 ",
         Imap => "* BYE ",
         Pop3 => "-ERR ",
     });
+    assert!(said.contains("SSL/TLS") && said.contains("STARTTLS"), "{said}");
+    // Both ports as they are here: a person who tries the house out follows the advice.
     let plain = match port {
-        465 => "587",
-        993 => "143",
-        _ => "110",
+        465 => 587,
+        993 => 143,
+        _ => 110,
     };
-    assert!(said.contains("SSL/TLS") && said.contains("STARTTLS") && said.contains(plain), "{said}");
+    for port in [port, plain] {
+        assert!(said.contains(&house.port(port).to_string()), "{} is not named: {said}", house.port(port));
+    }
     assert_eq!(line.rest(), "", "after the refusal");
 }
 
