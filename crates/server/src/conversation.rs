@@ -2,6 +2,7 @@
 //!
 //! What never lives here: what is said (`proto`), and what is answered (`postmaster`).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -47,6 +48,8 @@ pub struct Settings {
     pub plain_login: bool,
     /// Where mail is handed in, in words.
     pub submission_doors: String,
+    /// Where each service has STARTTLS.
+    pub starttls: BTreeMap<Service, u16>,
     /// Where POP3 has TLS at once.
     pub pop3_tls: u16,
     /// Seconds between POP3 log-ins of one account.
@@ -98,7 +101,9 @@ pub async fn converse(manner: Arc<Manner>, tcp: TcpStream, peer: IpAddr, visit: 
     let stream = match (begins, manner.door.security) {
         (Opening::Gone, _) => return,
         (Opening::Plain, Security::Implicit) => {
-            turn_away(tcp, &manner.door.service.wants_tls(manner.door.address.port())).await;
+            let Door { service, address, .. } = manner.door;
+            let starttls = manner.settings.starttls.get(&service).copied();
+            turn_away(tcp, &service.wants_tls(address.port(), starttls)).await;
             return;
         }
         (Opening::Plain, _) => Stream::Plain(tcp),

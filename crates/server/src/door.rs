@@ -45,6 +45,9 @@ pub struct Door {
 }
 
 impl Service {
+    /// All of them.
+    pub const ALL: [Service; 4] = [Service::Smtp, Service::Submission, Service::Imap, Service::Pop3];
+
     /// Application-layer protocol names. RFC 7301; IANA lists `imap` and `pop3`, SMTP has none.
     pub fn alpn(self) -> &'static [u8] {
         match self {
@@ -64,17 +67,19 @@ impl Service {
         }
     }
 
-    /// A refusal that a person can read, in the words of this protocol, and the right choice in it.
-    pub fn wants_tls(self, port: u16) -> String {
-        let (service, plain) = match self {
-            Service::Smtp => ("SMTP", "port 25 with STARTTLS"),
-            Service::Submission => ("mail submission", "port 587 with STARTTLS"),
-            Service::Imap => ("IMAP", "port 143 with STARTTLS"),
-            Service::Pop3 => ("POP3", "port 110 with STARTTLS"),
+    /// A refusal that a person can read, in the words of this protocol, and the right choice in it. `starttls` is the
+    /// port where this service has STARTTLS, if there is one.
+    pub fn wants_tls(self, port: u16, starttls: Option<u16>) -> String {
+        let service = match self {
+            Service::Smtp => "SMTP",
+            Service::Submission => "mail submission",
+            Service::Imap => "IMAP",
+            Service::Pop3 => "POP3",
         };
+        let other = starttls.map(|port| format!(", or port {port} with STARTTLS")).unwrap_or_default();
         let text = format!(
             "Port {port} speaks {service} inside TLS from the first byte, and your program did not begin with TLS. \
-             Choose \"SSL/TLS\" for this port, or {plain}"
+             Choose \"SSL/TLS\" for this port{other}"
         );
         match self {
             Service::Smtp | Service::Submission => format!("554 5.7.0 {text}\r\n"),

@@ -570,6 +570,10 @@ fn settings(config: &Config) -> Settings {
             true => "the submission port".into(),
             false => submission.join(" or "),
         },
+        starttls: Service::ALL
+            .into_iter()
+            .filter_map(|service| Some((service, port(service, Security::StartTls)?)))
+            .collect(),
         pop3_tls: port(Service::Pop3, Security::Implicit).unwrap_or(995),
         pop_login_delay: None,
     }
