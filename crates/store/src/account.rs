@@ -97,7 +97,7 @@ impl Store {
             }
             Ok((draft, ()))
         };
-        Ok(self.change(account.ledger(), work).await?.0)
+        self.change(account.ledger(), work).await.map(|_| ())
     }
 
     /// The account as far as it is durable.

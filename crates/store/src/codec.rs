@@ -47,10 +47,6 @@ impl Writer {
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     pub(crate) fn done(self) -> Vec<u8> {
         self.0
     }

@@ -12,7 +12,7 @@ use crate::change::{self, Record};
 use crate::error::Error;
 use crate::limits;
 use crate::name::Name;
-use crate::rows::account::{self as rows, Account, Keywords, Mailbox, Message, Span};
+use crate::rows::account::{self as rows, Account, Keywords, Mailbox, Message};
 
 /// Reads and writes of one ledger that become durable together, or not at all.
 pub struct Draft {
@@ -153,6 +153,8 @@ impl Draft {
         }
     }
 
+    /// For tests that make their account by hand.
+    #[cfg(test)]
     pub(crate) fn make_account(&mut self, account: Account) {
         self.account = Some(Loaded::new(account));
     }
@@ -342,10 +344,5 @@ impl Draft {
     /// What stands in for a commit of nothing when the caller must still wait for what was read to be durable.
     pub(crate) fn into_tx(self) -> Tx {
         self.tx
-    }
-
-    /// Every row of a span, a page at a time.
-    pub(crate) async fn scan_all(&self, span: Span, limit: usize) -> Result<Vec<Row>, Error> {
-        self.scan(&span.0, &span.1, limit).await
     }
 }

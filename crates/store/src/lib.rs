@@ -3,21 +3,17 @@
 //! What never lives here: wire formats, the names of engines, policy.
 
 mod account;
-#[allow(dead_code)]
 mod change;
 mod changing;
-#[allow(dead_code)]
 mod codec;
 pub mod credential;
 pub mod directory;
-#[allow(dead_code)]
 mod draft;
 mod error;
 mod filing;
 pub mod limits;
 mod mailboxes;
 mod maildrop;
-#[allow(dead_code)]
 mod name;
 mod recount;
 mod removing;

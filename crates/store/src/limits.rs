@@ -38,6 +38,9 @@ pub const IMPORTED_PER_COMMIT: usize = 1000;
 /// Octets of rows and small bodies filed by one `Store::import`.
 pub const IMPORTED_OCTETS: u64 = 48 * 1024 * 1024;
 
+/// Lines that `Store::recount` answers; what is beyond is only counted.
+pub const FINDINGS: usize = 1000;
+
 /// Rows read at once.
 pub const SCAN: usize = 4096;
 /// Log entries read first by a view that is nearly current, few enough that an engine has them at hand.

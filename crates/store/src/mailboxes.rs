@@ -84,7 +84,7 @@ impl Store {
             }
             Ok((draft, ()))
         };
-        Ok(self.change(account.ledger(), work).await?.0)
+        self.change(account.ledger(), work).await.map(|_| ())
     }
 
     /// Names of mailboxes, with their numbers, and subscribed names, each once and in order.
@@ -122,7 +122,7 @@ impl Store {
             match row {
                 // Under the name that led to it, should it be renamed just now.
                 Some((id, row)) => {
-                    list.push(MailboxInfo { name, ..Mailbox::decode(&row.value)?.info(id, subscribed) })
+                    list.push(MailboxInfo { name, ..Mailbox::decode(&row.value)?.info(id, subscribed) });
                 }
                 None if subscribed => list.push(not_there(name)),
                 None => {}

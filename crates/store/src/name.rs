@@ -8,6 +8,7 @@ use crate::limits;
 pub(crate) struct Name(String);
 
 impl Name {
+    #[cfg(test)]
     pub(crate) fn inbox() -> Name {
         Name("INBOX".into())
     }

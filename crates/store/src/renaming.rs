@@ -24,7 +24,7 @@ impl Store {
             rename(&mut draft, &from, &to, now).await?;
             Ok((draft, ()))
         };
-        Ok(self.change(account.ledger(), work).await?.0)
+        self.change(account.ledger(), work).await.map(|_| ())
     }
 
     /// Makes a mailbox and moves there what is in INBOX. What one commit cannot carry follows in others, and is in

@@ -1,5 +1,4 @@
 //! Every key and value of every ledger: those of the directory in `directory`, those of an account in `account`.
 
-#[allow(dead_code)]
 pub(crate) mod account;
 pub(crate) mod directory;

@@ -93,10 +93,6 @@ pub(crate) fn mailboxes() -> Span {
     tagged(MAILBOX)
 }
 
-pub(crate) fn all_keywords() -> Span {
-    tagged(KEYWORDS)
-}
-
 pub(crate) fn purges() -> Span {
     tagged(PURGE)
 }
