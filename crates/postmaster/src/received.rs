@@ -20,7 +20,8 @@ pub(crate) fn trace(envelope: &Envelope, hostname: &str, id: &str, now: Moment) 
     let _ = write!(text, "Received: from {} ({})\r\n", greeting(&envelope.helo), literal(envelope));
     let _ = write!(text, "\tby {hostname} with {}", protocol(envelope));
     if let Some(cipher) = envelope.tls.as_ref().and_then(|tls| cipher(&tls.cipher)) {
-        let _ = write!(text, " tls {cipher}");
+        // On a line of its own: some programs fold what is longer than 78, and a message should come out as it went in.
+        let _ = write!(text, "\r\n\ttls {cipher}");
     }
     let _ = write!(text, " id {id}");
     // RFC 5321 §7.2: with several recipients nobody is told of the others.
@@ -165,7 +166,7 @@ mod tests {
         let tls = || Some(TlsInfo { cipher: "TLS13_AES_256_GCM_SHA384".into(), ..TlsInfo::default() });
         let login = || Some(LoggedIn { account: AccountId(1024), address: "a@x.test".into() });
         let with = |envelope: &Envelope| {
-            let text = written(envelope);
+            let text = written(envelope).replace("\r\n\t", " ");
             let (_, rest) = text.split_once(" with ").expect("a protocol");
             rest.split_once(" id ").expect("an id").0.to_owned()
         };

@@ -27,6 +27,15 @@ pub struct Authority {
     folder: PathBuf,
 }
 
+/// What the house's own certificate is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issued {
+    /// The names in it, the hostname first.
+    pub names: Vec<String>,
+    /// Until when it is good, in seconds since 1970.
+    pub until: u64,
+}
+
 impl Authority {
     /// Opens the authority in this folder, making what is missing.
     pub fn open(folder: &Path, now: Moment) -> Result<Authority, String> {
@@ -40,6 +49,14 @@ impl Authority {
     /// What a client must trust.
     pub fn ca_file(&self) -> PathBuf {
         self.folder.join("ca.pem")
+    }
+
+    /// What the certificate in this folder is for, if there is one.
+    pub fn issued(folder: &Path) -> Option<Issued> {
+        let text = fs::read_to_string(folder.join("house.names")).ok()?;
+        let (names, until) = text.split_once('\n')?;
+        let names = names.split(' ').map(str::to_owned).collect();
+        Some(Issued { names, until: until.trim().parse().ok()? })
     }
 
     /// A certificate for these names, made anew when one is missing from it or it soon ends.

@@ -98,7 +98,10 @@ fn no_line_end_but_cr_lf_ends_a_message_or_a_line_of_it() {
         let verdict = line.read();
         let bare = end.replace("\r\n", "").contains(['\r', '\n']);
         if bare {
+            // Whoever sends this is a smuggler or broken: one answer, and the end. RFC 5321 §2.3.8.
             assert!(verdict.starts_with('5'), "{end:?}: {verdict}");
+            assert_eq!(line.rest(), "", "{end:?}");
+            continue;
         }
         let next = ask(&mut line, "NOOP");
         assert!(next.starts_with("250 "), "{end:?}: after the verdict {verdict:?} came {next:?}");
@@ -124,9 +127,7 @@ fn a_command_with_a_bare_line_end_is_no_command() {
     line.send("NOOP\nMAIL FROM:<sender@elsewhere.test>\r\n");
     let said = line.read();
     assert!(said.starts_with('5'), "{said}");
-    // The MAIL in it was not taken: RCPT is out of order.
-    line.smtp(&format!("RCPT TO:<{ALICE}>"), 503);
-    line.smtp("QUIT", 221);
+    // The MAIL in it was not taken: one answer, and the end.
     assert_eq!(line.rest(), "");
     server.stop();
 }
