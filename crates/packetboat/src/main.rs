@@ -8,6 +8,8 @@ mod backup;
 mod cert;
 mod completions;
 mod domain;
+mod export;
+mod import;
 mod line_ends;
 mod password;
 mod progress;
@@ -71,6 +73,8 @@ enum Command {
     Alias(alias::Args),
     Settings(settings::Args),
     Cert(cert::Args),
+    Import(import::Args),
+    Export(export::Args),
     Backup(backup::Args),
     Restore(restore::Args),
     Verify(verify::Args),
@@ -107,6 +111,8 @@ fn run(cli: Cli, data: &Path) -> Outcome {
         Command::Alias(args) => alias::run(data, args),
         Command::Settings(args) => settings::run(data, &args),
         Command::Cert(args) => cert::run(data, &args),
+        Command::Import(args) => import::run(data, &args),
+        Command::Export(args) => export::run(data, &args),
         Command::Backup(args) => backup::run(data, &args),
         Command::Restore(args) => restore::run(cli.data.as_deref(), &args),
         Command::Verify(args) => verify::run(data, &args),

@@ -51,9 +51,9 @@ async fn what_was_acknowledged_survives_any_failing_step_and_a_power_cut() {
         disk.fail_at(nth);
         let (acknowledged, open_end) = run(&disk, &indexes).await;
         let mut random = random(nth);
-        let disk = disk.after_power_cut(|| random() % 2 == 0);
+        let disk = disk.after_power_cut(|| random().is_multiple_of(2));
         // An index is synced on its own: it may be behind the log, and gone.
-        let indexes = if random() % 2 == 0 { indexes } else { Kept::new() };
+        let indexes = if random().is_multiple_of(2) { indexes } else { Kept::new() };
         let ledger = match open(&disk, &indexes) {
             Ok(ledger) => ledger,
             Err(error) => panic!("step {nth}: the data does not open: {error}"),
