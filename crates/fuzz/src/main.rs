@@ -1,6 +1,8 @@
 //! `packetboat-fuzz [TARGET] [--seconds N] [--runs N] [--seed S] [--input HEX] [--last FILE]`: runs one target, or
 //! all of them. The input that is running is always to be found in FILE.
 //!
+//! What never lives here: targets and the search for failures, which are in the library.
+//!
 //! Exit codes: 0 nothing found, 1 a failure (its input is printed as hexadecimal digits), 2 wrong usage.
 
 use std::process::ExitCode;
