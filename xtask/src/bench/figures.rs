@@ -149,7 +149,7 @@ fn listing(bench: &Bench, messages: usize) -> Result<(), Failed> {
     let ours = bench.start(&folder, &users)?;
     let begun = Instant::now();
     let mut import = Command::new(&bench.binary);
-    import.args(["import", "mbox", &users[0]]).arg(&file).arg("--data").arg(folder.join("data"));
+    import.args(["import", "mbox", "--account", &users[0], "--data"]).arg(folder.join("data")).arg(&file);
     step::output(STEP, &mut import)?;
     let took = begun.elapsed();
     println!(
